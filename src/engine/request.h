@@ -99,6 +99,7 @@ struct model_request {
 /* ---- answers ---- */
 
 enum gen_delta_type {
+    GEN_BEGIN,                                              /* once, before all others: input_tokens and cached_tokens */
     GEN_TEXT,
     GEN_REASONING,
     GEN_TOOL_START,                                         /* tool_index, id, name */
@@ -116,6 +117,7 @@ struct gen_delta {
     struct view text;                                       /* whole UTF-8 characters */
     unsigned tool_index;
     struct view id, name;
+    int64_t input_tokens, cached_tokens;                    /* GEN_BEGIN: the prompt has been computed */
     const struct token_prob *probs;                         /* when asked for */
     size_t prob_count;
 };
