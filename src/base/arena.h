@@ -18,6 +18,9 @@ void arena_destroy(struct arena *arena);                                /* NULL 
 void arena_reset(struct arena *arena);                                  /* frees all but the first block */
 void *arena_alloc(struct arena *arena, size_t size);                    /* zeroed, aligned for any type */
 void *arena_array(struct arena *arena, size_t count, size_t size);      /* the same, checked against overflow */
+void *arena_bytes(struct arena *arena, size_t size);                    /* not zeroed, aligned for any type */
+/* Grows or shrinks a piece that this arena gave; in place when it was the last one. New bytes are not zeroed. ptr may be NULL. */
+void *arena_resize(struct arena *arena, void *ptr, size_t old_size, size_t new_size);
 struct view arena_copy(struct arena *arena, struct view bytes);         /* NUL-terminated; empty with NULL when exhausted */
 char *arena_cstr(struct arena *arena, struct view bytes);               /* NUL-terminated copy, or NULL */
 char *arena_printf(struct arena *arena, const char *format, ...) __attribute__((format(printf, 2, 3)));
