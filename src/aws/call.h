@@ -57,6 +57,9 @@ void call_fail_later(struct call *call, enum aws_status status, const char *form
 void call_on_gone(struct call *call, void (*on_gone)(struct call *call, void *arg), void *arg);
 bool call_gone(const struct call *call);
 
+/* Runs fn(arg) when the call has ended, before its arena goes: for what is not in the arena. Last registered, first run. */
+void call_defer(struct call *call, void (*fn)(void *arg), void *arg);
+
 /* ---- event streams (operation.event_stream), on the loop ---- */
 void call_stream_start(struct call *call);                  /* status and headers go out; then only frames */
 bool call_stream_started(const struct call *call);
