@@ -17,6 +17,20 @@
  * threads never exceed the cores. A grant dies with its worker's socket. A lone worker is granted in advance: while GRANT says so
  * (WIRE_GRANT_STANDING) it need not ask, until a REVOKE arrives.
  *
+ * JSON of the worker's own messages (members that are absent keep the value in brackets):
+ *   LOAD     {"path", "embedding" [false], "context" [0: the model's own], "threads" [1], "sequences" [16],
+ *             "kv_bytes" [4 GiB: bounds sequences * context], "cache_bytes" [512 MiB of kept prefixes],
+ *             "max_queue" [1024 calls], "query_prefix" [""], "document_prefix" [""]}
+ *   LOADING  {"progress": 0.0 to 1.0}
+ *   LOADED   {"context", "dimensions" (0 for a text model), "layout": "Q8_0", "memory_bytes", "sequences"}, or {"error": text},
+ *            after which the worker ends
+ *   STATS    {"running", "queued", "prompt_tokens", "cached_tokens", "output_tokens", "memory_bytes"}, counters since the start;
+ *            at most one a second, and only when something changed
+ * A call that finds the worker's queue full ends with ENGINE_OVERLOADED. A MODEL_COUNT call is answered by END alone, whose
+ * usage.input_tokens is the count; MODEL_EMBED by VECTORS and END; MODEL_GENERATE by DELTAS and END.
+ *
+ * CREDIT counts deltas, not frames. A call whose credit is used up pauses after the step that did so; the others go on.
+ *
  * Requests are JSON because templates and tools want JSON in the worker anyway; deltas and vectors are binary because they are many.
  */
 #ifndef CRATON_ENGINE_WIRE_H
