@@ -13,6 +13,8 @@
 #define CRATON_AWS_CALL_H
 
 #include "aws/operation.h"
+#include "base/arena.h"
+#include "base/json.h"
 #include "base/clock.h"
 
 struct call;

@@ -1,4 +1,4 @@
-/* aws/operation.h - the tables of operations and shapes, generated at build time from api/.
+/* aws/operation.h - the tables of services and operations, generated at build time from api/, and the routing over them.
  *
  * A service holds operations; an operation is a row of data: method, path, status, the IAM action and resource, the shapes of its
  * input and output, its errors. Handlers are not part of these rows: src/server joins them by name (struct handler_row), so that
@@ -8,12 +8,11 @@
 #define CRATON_AWS_OPERATION_H
 
 #include "aws/error.h"
-#include "base/json.h"
+#include "base/view.h"
 
 enum aws_protocol { AWS_REST_JSON, AWS_REST_XML, AWS_JSON, AWS_QUERY };
 
-struct shape;
-
+struct shape;                                               /* aws/shape.h */
 struct operation;
 
 struct service {
@@ -24,8 +23,17 @@ struct service {
     uint32_t skew_seconds;
     const struct operation *operations;
     size_t operation_count;
-    const int16_t *error_status;                            /* HTTP status by enum aws_error; 0: not an error of this service */
+    int16_t error_status[AWS_STATUS_COUNT];                 /* HTTP status; 0: not an error of this service */
 };
+
+enum aws_input {
+    AWS_INPUT_NONE,                                         /* no member of the input stands in the body */
+    AWS_INPUT_JSON,                                         /* the body is a JSON object */
+    AWS_INPUT_BYTES,                                        /* the body is the payload itself: InvokeModel */
+    AWS_INPUT_STREAM,                                       /* the body is an event stream */
+};
+
+#define AWS_MAX_LABELS 6
 
 struct operation {
     struct view name;                                       /* "Converse" */
@@ -34,28 +42,31 @@ struct operation {
     struct view uri;                                        /* "/model/{modelId}/converse" */
     int status;
     struct view action;                                     /* "bedrock:InvokeModel" */
-    struct view resource;                                   /* template of the ARN's resource part, may be empty */
+    struct view resource;                                   /* "foundation-model/{modelId}", "{resourceArn}" or empty: any */
+    struct view arn_type;                                   /* owns its path only for ARNs of this resource type, else empty */
     const struct shape *input, *output;
+    enum aws_input input_body;
     bool event_stream;                                      /* the output is application/vnd.amazon.eventstream */
-    uint16_t index;                                         /* over all services: 0 … OPERATION_COUNT - 1 */
+    uint16_t index;                                         /* over all services: 0 … aws_operation_count - 1 */
+    uint8_t label_count;
+    struct view labels[AWS_MAX_LABELS];                     /* their names, in the order of the path */
 };
 
 extern const struct service *const aws_services[];
 extern const size_t aws_service_count;
 extern const size_t aws_operation_count;
 
-const struct operation *aws_operation_at(size_t index);
-const struct operation *aws_operation_find(struct view name);
+const struct operation *aws_operation_at(size_t index);     /* index below aws_operation_count */
+const struct operation *aws_operation_find(struct view name);   /* NULL when there is none */
 
-/* Routes on method and the undecoded, case-sensitive path over the four Bedrock services. labels receives the raw (still encoded)
- * label values in the order of the template; *label_count how many. NULL when nothing fits. A trailing slash that the template
- * lacks, or lacks against it, is accepted where no other operation claims the path. */
-#define AWS_MAX_LABELS 6
-const struct operation *aws_route(struct view method, struct view path, struct view *label_names, struct view *labels,
-                                  size_t *label_count);
+struct route {
+    const struct operation *operation;
+    struct view labels[AWS_MAX_LABELS];                     /* still percent-encoded; as many as operation->label_count */
+};
 
-/* Checks a value against a shape with Bedrock's wording. On failure an error text is written to out ("N validation errors
- * detected: Value '…' at '…' failed to satisfy constraint: Member must …") and false returned. */
-bool aws_validate(const struct operation *operation, const struct json *body, struct buf *out);
+/* Routes on method and the undecoded, case-sensitive path over all services. False when nothing fits. The path is split at '/'
+ * before anything is decoded, and a label takes one segment, so "arn%3A…%2F…" stays whole. A trailing slash that the operation's
+ * path lacks, or that it has and the request lacks, is forgiven where no other operation claims the path. */
+bool aws_route(struct view method, struct view path, struct route *route);
 
 #endif
