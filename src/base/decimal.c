@@ -51,8 +51,6 @@ static const char *parse_exponent(const char *at, const char *end, int64_t *expo
 
 bool decimal_parse(struct view text, struct decimal *out)
 {
-    const char *at = text.ptr;
-    const char *end = text.ptr + text.len;
     int64_t zeros = 0;
     int64_t fraction = 0;
     int64_t exponent = 0;
@@ -60,6 +58,8 @@ bool decimal_parse(struct view text, struct decimal *out)
     out->count = 0;
     if (text.len == 0)
         return false;
+    const char *at = text.ptr;
+    const char *end = text.ptr + text.len;
     out->negative = *at == '-';
     if (out->negative)
         at++;

@@ -31,7 +31,8 @@ bool equal_constant_time(const void *a, const void *b, size_t len);
 bool random_bytes(void *out, size_t len);                                           /* cryptographic; false when the system gives none */
 
 #define UUID_SIZE 37
-void uuid_v4(char out[UUID_SIZE]);                                                  /* lower case, NUL-terminated */
-void random_id(char *out, size_t len, const char *alphabet);                        /* len characters and a NUL: out has len + 1 bytes */
+void uuid_v4(char out[UUID_SIZE]);                                                    /* lower case, NUL-terminated */
+/* len characters of the alphabet (1 to 256 of them), then a NUL: out has len + 1 bytes. */
+void random_id(char *out, size_t len, const char *alphabet);
 
 #endif

@@ -6,7 +6,7 @@
  * of the wrong type, and then give the absent result, so that lookups can be chained.
  *
  * Writing: a writer streams into a capped buffer and is sticky: check json_writer_failed() once at the end. Commas are its
- * business. Output is compact.
+ * business. Output is compact. After one value at the top level another may follow, for lines of JSON.
  *
  * Neither is thread-safe; a finished tree may be read by several threads.
  */
@@ -90,7 +90,7 @@ void json_write_float(struct json_writer *w, float number);         /* shortest 
 void json_write_bool(struct json_writer *w, bool value);
 void json_write_null(struct json_writer *w);
 void json_write_base64(struct json_writer *w, struct view bytes);
-void json_write_value(struct json_writer *w, const struct json *value);  /* a tree, numbers as they stood */
+void json_write_value(struct json_writer *w, const struct json *value);  /* a tree, numbers as they stood; NULL fails */
 void json_write_raw(struct json_writer *w, struct view json);       /* one value, already valid JSON */
 
 /* key and value in one call */
