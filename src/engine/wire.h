@@ -9,8 +9,8 @@
  *   LOAD {json}                                   HELLO {version, build id}
  *   CALL {json: struct model_request}             LOADING {json: progress} … LOADED {json: memory, context, dimensions, layout}
  *   CREDIT {u32 deltas}                           DELTAS {batch of deltas}, VECTORS {raw f32}
- *   CANCEL                                        END {json: status, reason, usage}
- *   GRANT {u32 threads}                           WANT {u8 priority}  DONE (a granted step has ended)
+ *   CANCEL                                        END {status, reason, usage}
+ *   GRANT {u32 threads}                           WANT {u32 priority}  DONE (a granted step has ended)
  *   SHUTDOWN                                      STATS {json}
  *
  * Compute grants: before each decode step a worker sends WANT and waits for GRANT; after the step it sends DONE. So running ggml
@@ -63,9 +63,17 @@ enum wire_result wire_next(struct buf *in, size_t *offset, struct wire_frame *fr
 
 bool wire_append(struct buf *out, enum wire_type type, uint32_t stream, struct view payload);
 
-/* A frame whose payload is written in place: begin, append to out, end. */
+/* A frame whose payload is written in place: begin, append to out, end. False: out has failed, or the payload is too large and
+ * has been dropped from out. */
 size_t wire_begin(struct buf *out, enum wire_type type, uint32_t stream);
 bool wire_end(struct buf *out, size_t begun);
+
+/* Frames whose payload is one number: CREDIT, GRANT, WANT (the priority). */
+bool wire_append_u32(struct buf *out, enum wire_type type, uint32_t stream, uint32_t number);
+bool wire_read_u32(struct view payload, uint32_t *number);
+
+bool wire_append_hello(struct buf *out);                    /* this program's version and build id */
+bool wire_read_hello(struct view payload, uint32_t *version, struct view *build_id);
 
 /* Payload codecs; readers allocate in the arena, borrow from the payload, and return false when it is malformed. */
 void wire_write_request(struct buf *out, const struct model_request *request);
@@ -75,7 +83,7 @@ bool wire_read_delta(struct arena *arena, struct view *payload, struct gen_delta
 void wire_write_vectors(struct buf *out, const struct embed_result *result);
 bool wire_read_vectors(struct arena *arena, struct view payload, struct embed_result *result);
 void wire_write_end(struct buf *out, const struct engine_end *end);
-bool wire_read_end(struct arena *arena, struct view payload, struct engine_end *end);
+bool wire_read_end(struct arena *arena, struct view payload, struct engine_end *end);   /* message is "" at least */
 
 const char *wire_build_id(void);                            /* set at build time; equal in both programs of one build */
 
