@@ -17,8 +17,8 @@
 /* What the catalogue says of the id that was called; the family's limits and defaults depend on it. */
 struct family_model {
     struct view id;                                         /* "anthropic.claude-v2", without region prefix */
-    int64_t max_output_tokens;                              /* 0: the family's own default limit */
-    int64_t dimensions;                                     /* of embeddings the id promises; 0: none */
+    int64_t max_output_tokens;                              /* 0: the family's own limit */
+    int64_t dimensions;                                     /* of embeddings the id promises; 0: what the model has */
     bool raw_prompt;                                        /* keep prompts as they are instead of taking dialects apart */
     bool vision;
 };
@@ -29,13 +29,18 @@ struct family_input {
     bool streaming;                                         /* InvokeModelWithResponseStream */
     const struct family_model *model;
     struct buf *error;                                      /* the message when parse fails: "Malformed input request: …" */
-    void *state;                                            /* parse may leave something here for the writer (echoed texts …) */
+    void *state;                                            /* parse leaves here what the writer needs (echoed texts …) */
 };
 
 /* One chunk of a native stream: complete JSON. The sink frames and sends it. */
 struct chunk_sink {
     void *ctx;
     void (*chunk)(void *ctx, struct view json);
+};
+
+struct gen_tool_call {
+    struct view id, name;
+    struct view arguments;                                  /* JSON text */
 };
 
 struct gen_result {                                         /* the whole answer, for one native body */
@@ -47,18 +52,14 @@ struct gen_result {                                         /* the whole answer,
     size_t prob_count;
 };
 
-struct gen_tool_call {
-    struct view id, name;
-    struct view arguments;                                  /* JSON text */
-};
-
 struct family_stream {
     const struct family_model *model;
     struct arena *arena;
-    void *parse_state;                                      /* family_input.state */
+    void *parse_state;                                      /* family_input.state; NULL when no native body was parsed (Converse) */
     void *state;                                            /* the writer's own */
-    struct buf scratch;                                     /* for building a chunk; reused */
+    struct buf scratch;                                     /* for building a chunk; reused; the caller frees it */
     const struct clock *clock;
+    bool failed;                                            /* out of memory: a chunk is missing; end the call with an error */
 };
 
 struct gen_begin {
@@ -72,8 +73,10 @@ struct invocation_metrics {
 
 struct family {
     const char *name;                                       /* "titan-text", as the catalogue names it */
-    /* AWS_OK, or AWS_VALIDATION with the message in in->error. Fills out->kind and out->generate or out->embed. */
+    /* AWS_OK, or AWS_VALIDATION with the message in in->error. out has been through model_request_init(); parse fills out->kind
+     * and out->generate or out->embed. */
     enum aws_status (*parse)(struct family_input *in, struct model_request *out);
+    /* A family writes either generated text (result) or vectors (embedding); the other is NULL. */
     void (*result)(struct family_stream *stream, const struct gen_result *result, struct json_writer *reply);
     void (*embedding)(struct family_stream *stream, const struct embed_result *result, struct json_writer *reply);
     struct {                                                /* all NULL: the family does not stream */
