@@ -11,7 +11,7 @@ from models import ECHO, EMBED, TEXT, text_of, text_of_stream, user
 
 
 def test_a_question_gets_a_real_answer(runtime):
-    reply = runtime.converse(modelId=TEXT, messages=user("What is the capital of France?"),
+    reply = runtime.converse(modelId=TEXT, messages=user("What is the capital of France? Answer in one short sentence."),
                              inferenceConfig={"maxTokens": 40, "temperature": 0})
     assert "Paris" in text_of(reply)
     usage = reply["usage"]

@@ -45,7 +45,7 @@ def run_js(server, node_environment, script, *arguments):
 
 @pytest.mark.parametrize("model", [ECHO, TEXT])
 def test_js_streams_over_its_own_http2(server, node_environment, model):
-    result = run_js(server, node_environment, "converse_stream.js", model, "What is the capital of France?")
+    result = run_js(server, node_environment, "converse_stream.js", model, "What is the capital of France? Answer in one short sentence.")
     assert result["types"][0] == "messageStart" and result["types"][-2:] == ["messageStop", "metadata"]
     assert ("France" if model == ECHO else "Paris") in result["text"]
     assert result["usage"]["outputTokens"] > 0
