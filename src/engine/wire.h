@@ -13,9 +13,14 @@
  *   GRANT {u32 threads}                           WANT {u32 priority}  DONE (a granted step has ended)
  *   SHUTDOWN                                      STATS {json}
  *
+ * A worker is started as `craton-worker --role=model --socket=3`: descriptor 3 is its end of the socket. It sends HELLO at once and
+ * ends when the socket does.
+ *
  * Compute grants: before each decode step a worker sends WANT and waits for GRANT; after the step it sends DONE. So running ggml
  * threads never exceed the cores. A grant dies with its worker's socket. A lone worker is granted in advance: while GRANT says so
- * (WIRE_GRANT_STANDING) it need not ask, until a REVOKE arrives.
+ * (WIRE_GRANT_STANDING) it need neither ask nor say DONE, until a REVOKE arrives: then it sends one DONE, as soon as no step is
+ * running, and asks again for the next. A REVOKE that finds no standing grant is ignored. A worker that keeps what others wait
+ * for longer than half a minute is taken for hung and killed.
  *
  * JSON of the worker's own messages (members that are absent keep the value in brackets):
  *   LOAD     {"path", "embedding" [false], "context" [0: the model's own], "threads" [1], "sequences" [16],
