@@ -1,0 +1,46 @@
+/* base/config_table.h - every setting, one line each; config.h says what becomes of them.
+ *
+ * ROW(ID, key, type, default, range, help)
+ *
+ * The key is also a flag (--net-idle-timeout) and an environment variable (CRATON_NET_IDLE_TIMEOUT). The range is "low..high" in
+ * the type's own notation, "one|other" for a choice, or empty. A tree is a map or list that can stand in the file only.
+ */
+#define CONFIG_TABLE(ROW)                                                                                                        \
+    ROW(CONFIG, "config", STRING, "", "", "The file to read settings from, in YAML. Not a key of the file itself.")              \
+    ROW(LISTEN, "listen", STRING, "127.0.0.1:4747", "", "Address and port to serve on. Port 0 takes a free one.")                \
+    ROW(DATA, "data", STRING, "", "", "Data directory. Empty: `craton` in the XDG data directory.")                              \
+    ROW(ACCOUNT, "account", STRING, "123456789012", "", "The account that everything belongs to, twelve digits.")                \
+    ROW(REGION, "region", STRING, "us-east-1", "", "The region of calls whose signature names none.")                            \
+    ROW(AUTH, "auth", CHOICE, "on", "on|off", "`off` takes every call as the administrator's; on loopback addresses only.")      \
+    ROW(TLS, "tls", CHOICE, "off", "off|self-signed", "`self-signed` makes a certificate. With `tls.cert` TLS is on anyway.")    \
+    ROW(TLS_CERT, "tls.cert", STRING, "", "", "Certificate chain to serve TLS with, a PEM file.")                                \
+    ROW(TLS_KEY, "tls.key", STRING, "", "", "The certificate's private key, a PEM file.")                                        \
+    ROW(NET_HEADER_TIMEOUT, "net.header_timeout", DURATION, "60s", "1s..1h", "Time for a request's headers to arrive.")          \
+    ROW(NET_IDLE_TIMEOUT, "net.idle_timeout", DURATION, "10m", "1s..24h", "Time without traffic that closes a connection.")      \
+    ROW(NET_GRACE, "net.grace", DURATION, "30s", "0..1h", "Time for running calls to finish when the server stops.")             \
+    ROW(NET_MAX_CONNECTIONS, "net.max_connections", INT, "4096", "1..1000000", "Connections served at once.")                    \
+    ROW(NET_JSON_DEPTH, "net.json_depth", INT, "512", "1..10000", "Nesting allowed in JSON bodies.")                             \
+    ROW(NET_BODY_MAX, "net.body_max", SIZE, "25MB", "1KiB..4GiB", "The largest body of a runtime call.")                         \
+    ROW(NET_UNVERIFIED_BODY_BUDGET, "net.unverified_body_budget", SIZE, "256MiB", "1MiB..64GiB",                                 \
+        "Body bytes held at once for calls whose signature is not verified yet.")                                                \
+    ROW(NET_POOL_THREADS, "net.pool_threads", INT, "8", "1..256", "Threads for calls that may block.")                           \
+    ROW(LOG_LEVEL, "log.level", CHOICE, "info", "debug|info|warn|error", "The least important lines that are written.")          \
+    ROW(LOG_FORMAT, "log.format", CHOICE, "auto", "auto|text|json", "`auto`: text on a terminal, JSON otherwise.")               \
+    ROW(ENGINE_LOAD_WAIT, "engine.load_wait", DURATION, "20s", "0..10m",                                                         \
+        "How long a call waits for its model to load, before ModelNotReadyException.")                                           \
+    ROW(ENGINE_QUEUE_WAIT, "engine.queue_wait", DURATION, "30s", "0..10m", "How long a call waits for its turn, before 503.")    \
+    ROW(ENGINE_MODEL_TIMEOUT, "engine.model_timeout", DURATION, "10m", "1s..24h", "How long a model may work on one call.")      \
+    ROW(ENGINE_MEMORY_BUDGET, "engine.memory_budget", SIZE, "0", "0..64TiB",                                                     \
+        "Memory for all loaded models. 0: three quarters of the machine's.")                                                     \
+    ROW(ENGINE_THREADS, "engine.threads", INT, "0", "0..1024", "Compute threads over all models. 0: one a core.")                \
+    ROW(ENGINE_MAX_QUEUE, "engine.max_queue", INT, "1024", "1..1000000", "Calls that may wait for one model.")                   \
+    ROW(ENGINE_IDLE_UNLOAD, "engine.idle_unload", DURATION, "0", "0..720h", "Idle time that unloads a model. 0: never.")         \
+    ROW(MODELS_DEFAULT_TEXT, "models.default_text", STRING, "", "",                                                              \
+        "The local model that serves text ids without a mapping. Empty: the installed default.")                                 \
+    ROW(MODELS_DEFAULT_EMBEDDING, "models.default_embedding", STRING, "", "",                                                    \
+        "The local model that serves embedding ids without a mapping. Empty: the installed default.")                            \
+    ROW(MODELS_SHARED_DIR, "models.shared_dir", STRING, "", "",                                                                  \
+        "Where the set-up installed models. Empty: `craton/models` in the cache directory.")                                     \
+    ROW(MODELS_MAP, "models.map", TREE, "", "", "Which local model or backend serves which Bedrock ids.")                        \
+    ROW(BACKENDS, "backends", TREE, "", "", "OpenAI-compatible servers that models may be served from.")                         \
+    ROW(SCRIPTED_RULES, "scripted.rules", TREE, "", "", "What the scripted models answer, for testing programs.")
