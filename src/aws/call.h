@@ -2,8 +2,9 @@
  *
  * A call is made by the server once the request is verified, routed, authorised, bound and validated. A handler named after its
  * operation reads members, writes the reply, and returns AWS_OK, or call_fail(). Most handlers run in pool threads and may block.
- * A handler row marked `on_loop` runs on the event loop, must not block, and may return AWS_PENDING; it then ends the call later
- * with call_finish(), call_fail_later(), or by streaming (call_stream_*), always on the loop.
+ * A handler row marked `on_loop` runs on the event loop, must not block, and may return AWS_PENDING; it then ends the call itself
+ * with call_finish(), call_fail_later(), or by streaming (call_stream_*), always on the loop, later or before it returns. The call
+ * must not be touched after that.
  *
  * Memory: everything a call hands out lives in its arena until the call has ended. call_retain/call_release are not needed: an
  * AWS_PENDING call lives until it is finished; when its client goes away first, on_gone is called once and the handler must still
@@ -12,20 +13,11 @@
 #ifndef CRATON_AWS_CALL_H
 #define CRATON_AWS_CALL_H
 
-#include "aws/operation.h"
-#include "base/arena.h"
-#include "base/json.h"
+#include "aws/credentials.h"
 #include "base/clock.h"
+#include "base/json.h"
 
 struct call;
-
-struct principal {
-    struct view account;
-    struct view name;
-    struct view arn;                                        /* "arn:aws:iam::123456789012:user/root" */
-    struct view access_key_id;                              /* empty for bearer keys */
-    bool admin;
-};
 
 /* ---- what was asked ---- */
 const struct operation *call_operation(const struct call *call);
@@ -34,7 +26,9 @@ const struct principal *call_principal(const struct call *call);
 struct view call_region(const struct call *call);           /* of the signature's scope, else the configured one */
 struct view call_request_id(const struct call *call);       /* a UUID */
 struct view call_label(const struct call *call, const char *name);      /* decoded; empty when absent */
-struct view call_query(const struct call *call, const char *name);      /* decoded; empty with NULL ptr when absent */
+struct view call_query(const struct call *call, const char *wire_name); /* decoded; empty with NULL ptr when absent */
+/* The next value of a query parameter that may repeat (tagKeys); start with *at = 0. False when there is no further one. */
+bool call_query_next(const struct call *call, const char *wire_name, size_t *at, struct view *value);
 struct view call_header(const struct call *call, const char *lower_case_name);
 struct view call_body_bytes(const struct call *call);       /* the payload as sent */
 const struct json *call_body(const struct call *call);      /* parsed, when the operation's input has a JSON body; else NULL */
@@ -53,11 +47,12 @@ enum aws_status call_fail(struct call *call, enum aws_status status, const char 
 void call_fail_member(struct call *call, const char *name, struct view value);      /* an extra string member of the error body */
 
 /* ---- later, on the loop ---- */
+/* In a stream that has started, the first ends it and the second sends an exception before the end. */
 void call_finish(struct call *call);                        /* sends the reply that call_reply() or call_reply_bytes() holds */
 void call_fail_later(struct call *call, enum aws_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 void call_on_gone(struct call *call, void (*on_gone)(struct call *call, void *arg), void *arg);
-bool call_gone(const struct call *call);
+bool call_gone(const struct call *call);                    /* any thread */
 
 /* Runs fn(arg) when the call has ended, before its arena goes: for what is not in the arena. Last registered, first run. */
 void call_defer(struct call *call, void (*fn)(void *arg), void *arg);
@@ -67,7 +62,9 @@ void call_stream_start(struct call *call);                  /* status and header
 bool call_stream_started(const struct call *call);
 /* One frame of type event. False when the client reads too slowly: the frame is taken, but wait for on_writable. */
 bool call_stream_event(struct call *call, const char *event_type, struct view json_payload);
-void call_stream_exception(struct call *call, enum aws_status status, const char *message);  /* and ends the stream */
+/* A frame of type exception, named after the stream's union member ("throttlingException"; an error that the union lacks becomes
+ * internalServerException), and ends the stream. Members set by call_fail_member() go along. */
+void call_stream_exception(struct call *call, enum aws_status status, const char *message);
 void call_stream_end(struct call *call);
 void call_on_writable(struct call *call, void (*on_writable)(struct call *call, void *arg), void *arg);
 
@@ -76,7 +73,7 @@ struct call_stats {
     struct view model_id;                                   /* as asked */
     struct view served_by;                                  /* the local model */
     int64_t input_tokens, output_tokens, cached_tokens;     /* -1: not an inference call */
-    int64_t first_token_us;                                 /* -1: none */
+    int64_t first_token_us;                                 /* from the start of the call; -1: none */
 };
 struct call_stats *call_stats(struct call *call);
 

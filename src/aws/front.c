@@ -1,0 +1,338 @@
+/* The life of a request: see front.h. */
+#include "aws/call_impl.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#define ON_LOOP_MAX     65536                               /* bytes of a body that the loop hashes and parses itself */
+#define BODY_LIMIT      25000000
+#define FRAME_MAX       (26u * 1024 * 1024)
+#define SCRATCH_MAX     65536
+
+void aws_front_defaults(struct aws_front_options *options)
+{
+    *options = (struct aws_front_options){
+        .account = VIEW("123456789012"),
+        .region = VIEW("us-east-1"),
+        .body_limit = BODY_LIMIT,
+        .json_depth = JSON_DEPTH_DEFAULT,
+        .pad_events = true,
+    };
+}
+
+/* ---- running ---- */
+
+static void run_in_pool(void *arg)
+{
+    struct call *call = arg;
+    call->returned = call->served->fn(call);
+}
+
+static void handled(struct call *call, enum aws_status status)
+{
+    if (status == AWS_PENDING)
+        return;
+    if (status != AWS_OK && call->error == AWS_OK)
+        call_set_error(call, status, "");
+    call_send(call);
+}
+
+static void ran_in_pool(void *arg)
+{
+    struct call *call = arg;
+    handled(call, call->returned == AWS_PENDING ? AWS_INTERNAL_SERVER : call->returned);
+}
+
+static void overloaded(struct call *call)
+{
+    call_set_error(call, AWS_SERVICE_UNAVAILABLE, "The server is busy. Try again.");
+    call_send(call);
+}
+
+static void run(struct call *call)
+{
+    if (call->error != AWS_OK || call_gone(call)) {
+        call_send(call);
+        return;
+    }
+    if (call->served->on_loop) {
+        call->phase = CALL_PENDING;
+        handled(call, call->served->fn(call));
+        return;
+    }
+    call->phase = CALL_RUNNING;
+    if (!loop_work(call->front->options.loop, run_in_pool, ran_in_pool, call))
+        overloaded(call);
+}
+
+/* ---- the body ---- */
+
+struct mapping {
+    void *at;
+    size_t len;
+};
+
+static void unmap(void *arg)
+{
+    struct mapping *mapping = arg;
+    munmap(mapping->at, mapping->len);
+}
+
+/* The payload of a body that went to a file is that file, mapped. It is unlinked and nobody else's, so it cannot shrink. */
+static bool map_payload(struct call *call)
+{
+    const struct http_request *request = call->request;
+    struct mapping *mapping = ARENA_NEW(call->arena, struct mapping);
+    if (mapping == NULL)
+        return false;
+    mapping->len = request->body_size;
+    mapping->at = mmap(NULL, mapping->len, PROT_READ, MAP_PRIVATE, request->body_fd, 0);
+    if (mapping->at == MAP_FAILED)
+        return false;
+    call_defer(call, unmap, mapping);
+    call->payload = view_of(mapping->at, mapping->len);
+    return true;
+}
+
+static void check_in_pool(void *arg)
+{
+    struct call *call = arg;
+    struct sigv4_work work;
+    sigv4_work_init(&work);
+    if (call->request->body_fd >= 0 && !map_payload(call))
+        call_set_error(call, AWS_INTERNAL_SERVER, "The request body could not be read back.");
+    else
+        call_check(call, &work);
+    sigv4_work_free(&work);
+}
+
+static void checked_in_pool(void *arg)
+{
+    run(arg);
+}
+
+/* A caller that may not make the call learns so only when the signature has proved who it is, and costs no parsing. */
+static void check(struct call *call)
+{
+    struct aws_front *front = call->front;
+    call->phase = CALL_CHECKING;
+    call->payload = call->request->body;
+    bool allowed = call_authorize(call);
+    if (call->request->body_fd < 0 && call->payload.len <= ON_LOOP_MAX) {
+        call_check(call, &front->work);
+        run(call);
+    } else if (!allowed && call->verified) {
+        run(call);
+    } else if (!loop_work(front->options.loop, check_in_pool, checked_in_pool, call)) {
+        overloaded(call);
+    }
+}
+
+/* ---- the way in ---- */
+
+static struct call *call_create(struct aws_front *front, struct http_exchange *ex)
+{
+    const struct http_request *request = http_request(ex);
+    struct call *call = ARENA_NEW(request->arena, struct call);
+    if (call == NULL)
+        return NULL;
+    call->front = front;
+    call->exchange = ex;
+    call->request = request;
+    call->arena = request->arena;
+    call->phase = CALL_ADMITTED;
+    call->stats = (struct call_stats){ .input_tokens = -1, .output_tokens = -1, .cached_tokens = -1, .first_token_us = -1 };
+    buf_init(&call->reply, REPLY_MAX);
+    uuid_v4(call->request_id);
+    front->running++;
+    http_hold(ex);
+    http_set_context(ex, call);
+    return call;
+}
+
+static bool routed(struct call *call)
+{
+    struct route route;
+    const struct http_request *request = call->request;
+    if (!aws_route(request->method, request->path, &route)) {
+        call_set_error(call, AWS_UNKNOWN_OPERATION, "No operation has this method and path.");
+        return false;
+    }
+    call->operation = route.operation;
+    call->served = &call->front->served[route.operation->index];
+    memcpy(call->raw_labels, route.labels, sizeof route.labels);
+    if (call_decode_labels(call))
+        return true;
+    call_set_error(call, AWS_VALIDATION, "The path holds a malformed percent-encoding.");
+    return false;
+}
+
+/* Without a handler there is nothing to protect, but a stranger still learns nothing: authentication comes first. */
+static bool admitted(struct call *call)
+{
+    uint64_t limit = call->front->options.body_limit;
+    if (!routed(call) || !call_authenticate(call))
+        return false;
+    if (call->served->fn == NULL) {
+        call_fail(call, AWS_NOT_IMPLEMENTED, "The operation " VIEW_FMT " is not implemented by this server.",
+                  VIEW_ARG(call->operation->name));
+        return false;
+    }
+    if (call->request->has_content_length && call->request->content_length > limit) {
+        call_fail(call, AWS_REQUEST_TOO_LARGE, "The request body is larger than %llu bytes.", (unsigned long long)limit);
+        return false;
+    }
+    return true;
+}
+
+static void on_headers(void *ctx, struct http_exchange *ex, struct http_admission *admission)
+{
+    struct aws_front *front = ctx;
+    struct call *call = call_create(front, ex);
+    admission->body_limit = front->options.body_limit;
+    if (call == NULL) {
+        const struct http_response broken = { .status = 503 };
+        http_respond(ex, &broken, NULL);
+        admission->refuse = true;
+        return;
+    }
+    if (admitted(call))
+        return;
+    admission->refuse = true;
+    call_send(call);
+}
+
+static void on_request(void *ctx, struct http_exchange *ex)
+{
+    struct call *call = http_context(ex);
+    (void)ctx;
+    if (call != NULL && call->phase == CALL_ADMITTED)
+        check(call);
+}
+
+static void on_writable(void *ctx, struct http_exchange *ex)
+{
+    struct call *call = http_context(ex);
+    (void)ctx;
+    if (call != NULL && call->phase == CALL_STREAMING && call->on_writable != NULL)
+        call->on_writable(call, call->on_writable_arg);
+}
+
+static void on_closed(void *ctx, struct http_exchange *ex, bool aborted)
+{
+    struct call *call = http_context(ex);
+    (void)ctx;
+    if (call == NULL || call->phase == CALL_ENDED || !aborted)
+        return;
+    call_client_gone(call);
+    if (call->phase == CALL_ADMITTED)
+        call_end(call);
+}
+
+static void on_error(void *ctx, enum http_refusal refusal, const struct http_request *request, struct buf *body,
+                     struct view *content_type)
+{
+    static const struct {
+        enum aws_status status;
+        const char *text;
+    } refusals[] = {
+        [HTTP_REFUSE_BAD_REQUEST] = { AWS_VALIDATION, "The request is malformed." },
+        [HTTP_REFUSE_HEADERS_TOO_LARGE] = { AWS_REQUEST_TOO_LARGE, "The request's headers are too large." },
+        [HTTP_REFUSE_BODY_TOO_LARGE] = { AWS_REQUEST_TOO_LARGE, "The request body is too large." },
+        [HTTP_REFUSE_TIMEOUT] = { AWS_REQUEST_TIMEOUT, "The request did not arrive in time." },
+        [HTTP_REFUSE_OVERLOADED] = { AWS_SERVICE_UNAVAILABLE, "The server is busy. Try again." },
+    };
+    struct json_writer w;
+    (void)ctx;
+    (void)request;
+    json_writer_init(&w, body);
+    json_object(&w);
+    json_put_cstr(&w, "__type", aws_status_name(refusals[refusal].status));
+    json_put_cstr(&w, "message", refusals[refusal].text);
+    json_end(&w);
+    *content_type = VIEW("application/json");
+}
+
+/* ---- making and unmaking ---- */
+
+static bool join(struct served *served, const struct handler_set *set, char *error, size_t error_size)
+{
+    for (size_t i = 0; i < set->count; i++) {
+        const struct handler_row *row = &set->rows[i];
+        const struct operation *operation = aws_operation_find(view_from_cstr(row->operation));
+        if (operation == NULL || served[operation->index].fn != NULL) {
+            snprintf(error, error_size, operation == NULL ? "no operation is named %s" : "two handlers serve %s", row->operation);
+            return false;
+        }
+        served[operation->index] = (struct served){ row->handler, set->context, row->on_loop };
+    }
+    return true;
+}
+
+static char *copy_text(struct view text)
+{
+    char *copy = malloc(text.len + 1);
+    if (copy != NULL) {
+        memcpy(copy, text.ptr != NULL ? text.ptr : "", text.len);
+        copy[text.len] = '\0';
+    }
+    return copy;
+}
+
+struct aws_front *aws_front_create(const struct aws_front_options *options, char *error, size_t error_size)
+{
+    snprintf(error, error_size, "out of memory");
+    struct aws_front *front = calloc(1, sizeof *front);
+    if (front == NULL)
+        return NULL;
+    front->options = *options;
+    front->handler = (struct http_handler){ front, on_headers, on_request, on_writable, on_closed, on_error };
+    front->served = calloc(aws_operation_count, sizeof front->served[0]);
+    front->keys = signing_keys_create();
+    front->account = copy_text(options->account);
+    front->region = copy_text(options->region);
+    sigv4_work_init(&front->work);
+    buf_init(&front->frame, FRAME_MAX);
+    buf_init(&front->scratch, SCRATCH_MAX);
+    bool good = front->served != NULL && front->keys != NULL && front->account != NULL && front->region != NULL &&
+                random_bytes(&front->random, sizeof front->random);
+    front->random |= 1;                                     /* the generator must not start at nought */
+    front->options.account = view_from_cstr(front->account);
+    front->options.region = view_from_cstr(front->region);
+    for (size_t i = 0; good && i < options->handler_count; i++)
+        good = join(front->served, &options->handlers[i], error, error_size);
+    if (good)
+        return front;
+    aws_front_destroy(front);
+    return NULL;
+}
+
+void aws_front_destroy(struct aws_front *front)
+{
+    if (front == NULL)
+        return;
+    signing_keys_destroy(front->keys);
+    sigv4_work_free(&front->work);
+    buf_free(&front->frame);
+    buf_free(&front->scratch);
+    free(front->served);
+    free(front->account);
+    free(front->region);
+    free(front);
+}
+
+unsigned aws_front_running(const struct aws_front *front)
+{
+    return front->running;
+}
+
+const struct http_handler *aws_front_handler(const struct aws_front *front)
+{
+    return &front->handler;
+}
+
+bool aws_front_serves(const struct aws_front *front, const struct operation *operation)
+{
+    return front->served[operation->index].fn != NULL;
+}
