@@ -38,6 +38,8 @@ struct chat;
 struct chat_prompt;
 
 struct chat *chat_create(const struct llama_model *model, struct chat_error *error);    /* NULL: no usable template */
+/* The same with another template (Jinja) than the model's own. */
+struct chat *chat_create_from_template(const struct llama_model *model, const char *source, struct chat_error *error);
 void chat_destroy(struct chat *chat);                       /* NULL is fine */
 bool chat_knows_tools(const struct chat *chat);             /* the template renders tools itself */
 
