@@ -50,7 +50,8 @@ struct http_request {
 /* What on_headers decides before a byte of the body is taken. */
 struct http_admission {
     uint64_t body_limit;                                    /* bytes; more is answered 413 through on_error */
-    bool refuse;                                            /* the handler has answered already: the body is dropped */
+    bool refuse;                                            /* the handler answers without the body: it is dropped */
+    bool outside_budget;                                    /* the caller is known: not counted in body_budget */
 };
 
 /* What the server itself refuses; the handler writes the body in the form its clients expect. */
