@@ -1,6 +1,8 @@
 /* What stands between a whole request and its handler: signature, JSON, shape. Small bodies on the loop, large ones in the pool. */
 #include "aws/call_impl.h"
 
+#include "aws/validate.h"
+
 static void parse_body(struct call *call)
 {
     struct json_error error = { 0, "" };
@@ -13,10 +15,31 @@ static void parse_body(struct call *call)
         call_fail(call, AWS_SERIALIZATION, "The request body must be a JSON object.");
 }
 
+static void validate(struct call *call)
+{
+    const struct aws_values values = {
+        .operation = call->operation,
+        .labels = call->labels,
+        .query = call->request->query,
+        .headers = call->request->headers,
+        .header_count = call->request->header_count,
+        .body = call->body,
+        .payload = call->payload,
+    };
+    struct view message = VIEW("");
+    enum aws_status status = aws_validate(&values, call->arena, &message);
+    if (status == AWS_OK)
+        return;
+    call->error = status;
+    call->message = message;
+}
+
 void call_check(struct call *call, struct sigv4_work *work)
 {
     if (!call_verify(call, work) || call->error != AWS_OK)
         return;
     if (call->operation->input_body == AWS_INPUT_JSON)
         parse_body(call);
+    if (call->error == AWS_OK)
+        validate(call);
 }
