@@ -197,8 +197,10 @@ static void on_headers(void *ctx, struct http_exchange *ex, struct http_admissio
         admission->refuse = true;
         return;
     }
-    if (admitted(call))
+    if (admitted(call)) {
+        admission->outside_budget = call->verified;
         return;
+    }
     admission->refuse = true;
     call_send(call);
 }

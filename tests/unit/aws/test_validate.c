@@ -207,7 +207,8 @@ static void model_ids_and_role_names_are_left_to_their_handlers(void **state)
     (void)state;
     assert_string_equal(said("Converse", "My Model_1.q4/x", NULL, "{'messages':[]}"), "ok");
     assert_tells(said("CreateModelImportJob", "", NULL,
-                      "{'jobName':'j','importedModelName':'m','roleArn':'role','modelDataSource':{'s3DataSource':{'s3Uri':'s3://bucket/k'}}}"),
+                      "{'jobName':'j','importedModelName':'m','roleArn':'role',"
+                      "'modelDataSource':{'s3DataSource':{'s3Uri':'s3://bucket/k'}}}"),
                  "ok");
 }
 
