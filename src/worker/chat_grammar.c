@@ -91,6 +91,8 @@ static void add_forced(struct chat_prompt *prompt, struct gbnf *g, struct buf *t
 {
     struct buf prelude = BUF_INIT(4096);
     prompt->form = FORM_FORCED_CALL;
+    if (prompt->thinking)                                   /* the template has opened the reasoning: there is none */
+        buf_printf(&prelude, "\n%s\n\n", prompt->native.think_close);
     buf_append_cstr(&prelude, CALL_OPEN "\n{\"name\":");
     if (prompt->tool_count == 1) {
         buf_printf(&prelude, " \"" VIEW_FMT "\", \"arguments\":", VIEW_ARG(prompt->tool_names[0]));
@@ -139,6 +141,8 @@ static bool take_names(struct chat_prompt *prompt, const struct chat_input *inpu
 enum chat_status chat_grammar_calls(struct chat_prompt *prompt, const struct chat_input *input,
                                     const struct generate_request *request, struct chat_error *error)
 {
+    prompt->thinking = prompt->native.think_open != NULL &&
+                       view_ends_with(view_trim(view_from_cstr(prompt->native.text)), view_from_cstr(prompt->native.think_open));
     if (!take_names(prompt, input))
         return chat_fail(error, CHAT_INVALID, "A tool's name must be of letters, digits, '_' and '-'.");
     struct gbnf_limits limits = limits_for(request->max_tokens, count_strings(input));

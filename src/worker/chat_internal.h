@@ -22,7 +22,7 @@ struct chat {
 enum chat_form {
     FORM_TEXT,                                              /* everything is text */
     FORM_NATIVE,                                            /* the template's own: read by the shim */
-    FORM_CALLS,                                             /* text, then perhaps calls between CALL_OPEN and CALL_CLOSE */
+    FORM_CALLS,                                             /* perhaps reasoning, text, then perhaps calls between CALL_OPEN and CALL_CLOSE */
     FORM_FORCED_CALL,                                       /* goes on where `prelude` ends, inside a call; nothing follows it */
 };
 
@@ -43,7 +43,8 @@ struct chat_prompt {
     const char *grammar;                                    /* our own GBNF; NULL: native.grammar, or none */
     bool grammar_lazy;                                      /* our own: begins at CALL_OPEN */
     const char *grammar_prefix;                             /* what the prompt already holds of the grammar's text; may be NULL */
-    struct view prelude;
+    struct view prelude;                                    /* what our form adds behind the template's text */
+    bool thinking;                                          /* our form: the prompt ends inside of the reasoning */
     struct view *tool_names;
     size_t tool_count;
 };

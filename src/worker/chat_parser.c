@@ -1,8 +1,10 @@
 /* Reads an answer while it comes. Bytes become whole UTF-8 characters first, then the prompt's form decides.
  *
- *        ┌────────── CALL_OPEN ─────────┐                our own form; a forced call begins in HEAD
- *        │                              ▼
- *  ──► TEXT ── CALL_OPEN ──► HEAD ── second '{' ──► ARGUMENTS ── its '}' ──► TAIL
+ *                                  ┌──────────────────── CALL_OPEN ───────────────────┐
+ *                                  ▼                                                  │
+ *  THINKING ──► TEXT ── CALL_OPEN ──► HEAD ── second '{' ──► ARGUMENTS ── its '}' ──► TAIL
+ *
+ * is our own form; a forced call begins in HEAD.
  */
 #include "worker/chat_internal.h"
 
@@ -18,7 +20,7 @@
 #define ID_PREFIX  "tooluse_"
 #define ID_RANDOM  22
 
-enum parser_state { STATE_TEXT, STATE_HEAD, STATE_ARGUMENTS, STATE_TAIL };
+enum parser_state { STATE_THINKING, STATE_TEXT, STATE_HEAD, STATE_ARGUMENTS, STATE_TAIL };
 
 struct chat_parser {
     const struct chat_prompt *prompt;
@@ -30,13 +32,16 @@ struct chat_parser {
     bool primed;                                            /* the prelude has been read */
 
     enum parser_state state;
-    struct buf held;                                        /* TEXT, TAIL: may be the beginning of CALL_OPEN; HEAD: the head */
+    struct buf held;                                        /* HEAD: the head; else what may be the beginning of a marker */
+    bool blank;                                             /* white space at this place is no text */
     unsigned depth;
     bool in_string, escaped;
 
     struct shim_reader *reader;                             /* FORM_NATIVE */
     struct buf answer;
     size_t answer_read;
+    struct buf trailing;                                    /* white space that is text only when more of its kind follows */
+    enum gen_delta_type trailing_type;
     struct buf name;                                        /* of a call whose start has not been emitted: it may still grow */
     bool name_waits;
 };
@@ -49,12 +54,14 @@ struct chat_parser *chat_parser_create(const struct chat_prompt *prompt, chat_em
     parser->prompt = prompt;
     parser->emit = emit;
     parser->ctx = ctx;
-    parser->state = prompt->form == FORM_FORCED_CALL ? STATE_HEAD : STATE_TEXT;
+    parser->state = prompt->form == FORM_FORCED_CALL ? STATE_HEAD : prompt->thinking ? STATE_THINKING : STATE_TEXT;
+    parser->blank = prompt->thinking;
     buf_init(&parser->partial, 64u << 10);
     buf_init(&parser->clean, ANSWER_MAX);
     buf_init(&parser->held, ANSWER_MAX);
     buf_init(&parser->answer, ANSWER_MAX);
     buf_init(&parser->name, HEAD_MAX);
+    buf_init(&parser->trailing, ANSWER_MAX);
     if (prompt->form == FORM_NATIVE && (parser->reader = shim_reader_create(prompt->native.format)) == NULL) {
         chat_parser_destroy(parser);
         return NULL;
@@ -71,6 +78,7 @@ void chat_parser_destroy(struct chat_parser *parser)
     buf_free(&parser->held);
     buf_free(&parser->answer);
     buf_free(&parser->name);
+    buf_free(&parser->trailing);
     shim_reader_destroy(parser->reader);
     free(parser);
 }
@@ -103,12 +111,12 @@ static void emit_start(struct chat_parser *parser, struct view name)
 
 /* ---- our own form ---- */
 
-/* How much of text cannot become part of CALL_OPEN any more, nor is white space that may stand before one. */
-static size_t surely_text(struct view text)
+/* How much of text cannot become part of the marker any more, nor is white space that may stand before one. */
+static size_t surely_text(struct view text, struct view marker)
 {
     size_t len = text.len;
-    for (size_t tail = sizeof CALL_OPEN - 2; tail > 0; tail--)
-        if (tail <= len && memcmp(text.ptr + len - tail, CALL_OPEN, tail) == 0) {
+    for (size_t tail = marker.len - 1; tail > 0; tail--)
+        if (tail <= len && memcmp(text.ptr + len - tail, marker.ptr, tail) == 0) {
             len -= tail;
             break;
         }
@@ -117,24 +125,37 @@ static size_t surely_text(struct view text)
     return len;
 }
 
-/* Up to CALL_OPEN; what stands there is emitted, or dropped behind a call. */
+static void emit_outside(struct chat_parser *parser, struct view text)
+{
+    if (parser->state == STATE_TAIL)
+        return;                                             /* behind a call nothing but calls counts */
+    if (parser->blank)
+        while (text.len > 0 && (*text.ptr == '\n' || *text.ptr == ' '))
+            text = view_from(text, 1);
+    if (text.len > 0)
+        parser->blank = false;
+    emit_text(parser, parser->state == STATE_THINKING ? GEN_REASONING : GEN_TEXT, text);
+}
+
+/* Up to what ends this state. */
 static void read_outside(struct chat_parser *parser, struct view *in)
 {
+    bool thinking = parser->state == STATE_THINKING;
+    struct view marker = thinking ? view_from_cstr(parser->prompt->native.think_close) : VIEW(CALL_OPEN);
     buf_append_view(&parser->held, *in);
     struct view held = buf_view(&parser->held);
-    size_t at = view_find(held, VIEW(CALL_OPEN));
-    size_t text = surely_text(view_first(held, at));
-    if (parser->state == STATE_TEXT)
-        emit_text(parser, GEN_TEXT, view_first(held, text));
+    size_t at = view_find(held, marker);
+    size_t text = surely_text(view_first(held, at), marker);
+    emit_outside(parser, view_first(held, text));
     if (at == VIEW_NPOS) {
         buf_consume(&parser->held, text);
         *in = view_of(NULL, 0);
         return;
     }
-    size_t after = held.len - at - (sizeof CALL_OPEN - 1);
-    *in = view_from(*in, in->len - after);                  /* all of it is new: CALL_OPEN ended in this piece */
+    *in = view_from(*in, in->len - (held.len - at - marker.len));      /* the marker ended in this piece */
     buf_clear(&parser->held);
-    parser->state = STATE_HEAD;
+    parser->state = thinking ? STATE_TEXT : STATE_HEAD;
+    parser->blank = thinking;
 }
 
 static struct view head_name(struct view head)
@@ -228,12 +249,32 @@ static void flush_name(struct chat_parser *parser)
     emit_start(parser, buf_view(&parser->name));
 }
 
+/* Templates put line breaks between reasoning, text and calls, which belong to none of them. */
+static void emit_trimmed(struct chat_parser *parser, enum gen_delta_type type, struct view text)
+{
+    if (text.len == 0)
+        return;
+    if (parser->trailing_type != type)
+        buf_clear(&parser->trailing);
+    parser->trailing_type = type;
+    size_t end = text.len;
+    while (end > 0 && (text.ptr[end - 1] == '\n' || text.ptr[end - 1] == ' '))
+        end--;
+    if (end > 0) {
+        emit_text(parser, type, buf_view(&parser->trailing));
+        buf_clear(&parser->trailing);
+        emit_text(parser, type, view_first(text, end));
+    }
+    buf_append_view(&parser->trailing, view_from(text, end));
+}
+
 static void emit_diff(struct chat_parser *parser, const struct shim_diff *diff)
 {
-    emit_text(parser, GEN_REASONING, view_of(diff->reasoning, diff->reasoning_len));
-    emit_text(parser, GEN_TEXT, view_of(diff->text, diff->text_len));
+    emit_trimmed(parser, GEN_REASONING, view_of(diff->reasoning, diff->reasoning_len));
+    emit_trimmed(parser, GEN_TEXT, view_of(diff->text, diff->text_len));
     if (diff->call == SIZE_MAX)
         return;
+    buf_clear(&parser->trailing);
     if (diff->name != NULL && diff->call >= parser->calls) {
         if (parser->name_waits && diff->call > parser->calls)
             flush_name(parser);
@@ -278,6 +319,8 @@ static enum chat_status finish_native(struct chat_parser *parser, bool cut)
     if (!fine && !cut && parser->calls == 0 && !parser->name_waits)
         fine = read_answer(parser, true);                   /* text that does not end as the template wants is text all the same */
     flush_name(parser);
+    if (parser->trailing_type == GEN_TEXT)
+        emit_text(parser, GEN_TEXT, buf_view(&parser->trailing));
     return fine || cut ? CHAT_OK : CHAT_MALFORMED;
 }
 
@@ -320,7 +363,8 @@ static enum chat_status read_clean(struct chat_parser *parser)
     }
     if (!parser->primed) {
         parser->primed = true;
-        enum chat_status status = read_own(parser, view_from(parser->prompt->prelude, sizeof CALL_OPEN - 1));
+        struct view prelude = parser->prompt->prelude;
+        enum chat_status status = read_own(parser, view_from(prelude, view_find(prelude, VIEW(CALL_OPEN)) + sizeof CALL_OPEN - 1));
         if (status != CHAT_OK)
             return status;
     }
@@ -343,7 +387,8 @@ enum chat_status chat_parser_finish(struct chat_parser *parser, bool cut)
         return status;
     if (parser->prompt->form == FORM_NATIVE)
         return finish_native(parser, cut);
-    if (parser->state == STATE_TEXT)
-        emit_text(parser, GEN_TEXT, buf_view(&parser->held));
-    return cut || parser->state == STATE_TEXT || parser->state == STATE_TAIL ? CHAT_OK : CHAT_MALFORMED;
+    bool outside = parser->state == STATE_TEXT || parser->state == STATE_THINKING;
+    if (outside)
+        emit_outside(parser, buf_view(&parser->held));
+    return cut || outside || parser->state == STATE_TAIL ? CHAT_OK : CHAT_MALFORMED;
 }

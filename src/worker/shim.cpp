@@ -229,6 +229,10 @@ void copy_params(const shim_template *tmpl, const common_chat_params &params, bo
     }
     copy_tokens(kept, &prompt->kept, &prompt->kept_count);
     copy_texts(params.additional_stops, &prompt->stops, &prompt->stop_count);
+    if (!params.thinking_start_tag.empty() && !params.thinking_end_tags.empty()) {
+        prompt->think_open = copy_text(params.thinking_start_tag);
+        prompt->think_close = copy_text(params.thinking_end_tags.front());
+    }
 
     auto format = std::make_unique<shim_format>();
     format->params = common_chat_parser_params(params);
@@ -266,6 +270,8 @@ void shim_prompt_clear(shim_prompt *prompt)
     free(prompt->text);
     free(prompt->grammar);
     free(prompt->grammar_prefix);
+    free(prompt->think_open);
+    free(prompt->think_close);
     free_texts(prompt->trigger_patterns, prompt->trigger_pattern_count);
     free(prompt->trigger_tokens);
     free(prompt->kept);

@@ -70,6 +70,7 @@ struct shim_prompt {
     size_t kept_count;
     char **stops;
     size_t stop_count;
+    char *think_open, *think_close;                         /* what reasoning stands between; NULL: the template knows none */
     struct shim_format *format;                             /* how to read the answer; NULL: it is plain text */
 };
 

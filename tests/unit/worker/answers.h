@@ -15,7 +15,7 @@ struct answer {
     unsigned tool_calls;
 };
 
-static void answer_emit(void *ctx, const struct gen_delta *delta)
+static inline void answer_emit(void *ctx, const struct gen_delta *delta)
 {
     struct answer *answer = ctx;
     switch (delta->type) {
@@ -43,7 +43,7 @@ static void answer_emit(void *ctx, const struct gen_delta *delta)
 }
 
 /* Feeds bytes in pieces of `piece`. */
-static struct answer answer_parse(const struct chat_prompt *prompt, struct view bytes, size_t piece, bool cut)
+static inline struct answer answer_parse(const struct chat_prompt *prompt, struct view bytes, size_t piece, bool cut)
 {
     struct answer answer = { .status = CHAT_OK };
     buf_init(&answer.text, 1u << 20);
@@ -61,7 +61,7 @@ static struct answer answer_parse(const struct chat_prompt *prompt, struct view 
     return answer;
 }
 
-static void answer_free(struct answer *answer)
+static inline void answer_free(struct answer *answer)
 {
     buf_free(&answer->text);
     buf_free(&answer->reasoning);

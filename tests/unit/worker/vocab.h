@@ -15,7 +15,7 @@ static void test_log_nothing(enum ggml_log_level level, const char *text, void *
         fputs(text, stderr);
 }
 
-static int vocab_setup(void **state)
+static inline int vocab_setup(void **state)
 {
     (void)state;
     llama_log_set(test_log_nothing, NULL);
@@ -25,7 +25,7 @@ static int vocab_setup(void **state)
     return test_model == NULL ? -1 : 0;
 }
 
-static int vocab_teardown(void **state)
+static inline int vocab_teardown(void **state)
 {
     (void)state;
     llama_model_free(test_model);
