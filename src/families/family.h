@@ -63,7 +63,8 @@ struct family_stream {
 };
 
 struct gen_begin {
-    int64_t input_tokens;                                   /* -1 when not known yet */
+    int64_t input_tokens;                                   /* -1 when not known yet; the cached part included */
+    int64_t cached_tokens;
 };
 
 /* "amazon-bedrock-invocationMetrics" of the last chunk. */
