@@ -11,6 +11,7 @@
 #ifndef CRATON_ENGINE_ENGINE_H
 #define CRATON_ENGINE_ENGINE_H
 
+#include "base/config.h"
 #include "engine/request.h"
 #include "net/loop.h"
 
@@ -34,6 +35,7 @@ struct engine_model {
     struct view path;                                       /* local: the GGUF */
     struct view query_prefix, document_prefix;              /* embedding models: put before each text */
     int64_t context;                                        /* tokens a sequence may hold; 0: the model's own */
+    uint64_t file_bytes;                                    /* local: what a load will take at least; 0: not known */
     struct view url, remote_model, api_key;                 /* remote */
 };
 
@@ -42,13 +44,23 @@ struct engine_options {
     const char *run_dir;                                    /* for logs and crash reports */
     unsigned threads;                                       /* compute threads over all workers; 0: the cores */
     uint64_t memory_budget;                                 /* bytes over all workers; 0: three quarters of the memory */
-    uint64_t load_wait_ms, queue_wait_ms, model_timeout_ms, idle_unload_ms;
-    unsigned max_queue;                                     /* waiting calls a model */
+    uint64_t load_wait_ms, queue_wait_ms;                   /* before NOT_READY and OVERLOADED; 0: at once */
+    uint64_t model_timeout_ms;                              /* from the start of the work; 0: 10 min */
+    uint64_t idle_unload_ms;                                /* 0: models stay loaded while there is memory */
+    uint64_t hello_wait_ms;                                 /* for a started worker's first word; 0: 10 s */
+    unsigned max_queue;                                     /* waiting calls a model; 0: 256 */
     const struct config_node *scripted_rules;               /* may be NULL */
 };
 
-struct engine *engine_create(struct loop *loop, const struct engine_options *options);   /* NULL when out of memory */
-void engine_destroy(struct engine *engine);                 /* workers are gone after it; calls must have ended */
+/* Whether these are rules; what is wrong, and where, is in error. */
+bool engine_check_rules(const struct config_node *rules, struct config_error *error);
+
+/* NULL when out of memory, or when the rules are not valid. */
+struct engine *engine_create(struct loop *loop, const struct engine_options *options);
+/* Workers are gone after it; calls that have not ended do so now, as cancelled. Before loop_destroy(); NULL is fine. */
+void engine_destroy(struct engine *engine);
+
+#define ENGINE_SCRIPTED_MODEL "craton.scripted-v1"          /* exists always, without configuration */
 
 /* Replaces the set of models. A model that vanished or changed is unloaded once its calls have ended. */
 bool engine_set_models(struct engine *engine, const struct engine_model *models, size_t count);
@@ -79,7 +91,8 @@ struct engine_model_info {                                  /* for status and me
 /* Calls each(ctx, info) for every model. */
 void engine_each_model(struct engine *engine, void (*each)(void *ctx, const struct engine_model_info *info), void *ctx);
 
-/* The scripted backend's recorded calls as a JSON array, newest last; bounded. */
+/* The scripted backend's recorded calls as a JSON array, newest last: the last 512, each {"id", "time_ms", "model", "rule" (its
+ * place, or null: echo), "request", "answer", "input_tokens", "output_tokens"}; a request over 16 KiB is left out of its record. */
 void engine_scripted_records(struct engine *engine, struct json_writer *out);
 
 #endif
