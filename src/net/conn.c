@@ -230,7 +230,7 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
 
 static void session_start(struct conn *conn, bool h2)
 {
-    conn->link.session = h2 ? NULL : http1_create(&conn->link);
+    conn->link.session = h2 ? http2_create(&conn->link) : http1_create(&conn->link);
     conn->state = CONN_OPEN;
     conn->deadline_ms = 0;
     if (conn->link.session == NULL)

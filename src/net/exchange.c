@@ -69,7 +69,7 @@ static void exchange_recycle(struct http_exchange *ex)
     };
 }
 
-static void list_append(struct session *session, struct http_exchange *ex)
+static void exchanges_append(struct session *session, struct http_exchange *ex)
 {
     ex->prev = session->last;
     ex->next = NULL;
@@ -81,7 +81,7 @@ static void list_append(struct session *session, struct http_exchange *ex)
     session->count++;
 }
 
-static void list_remove(struct session *session, struct http_exchange *ex)
+static void exchanges_remove(struct session *session, struct http_exchange *ex)
 {
     if (ex->prev != NULL)
         ex->prev->next = ex->next;
@@ -115,7 +115,7 @@ struct http_exchange *exchange_create(struct session *session)
     ex->request.tls = session->link->tls;
     ex->request.received_us = clock_mono_us(loop_clock(front->loop));
     ex->admission = (struct http_admission){ .body_limit = front->options.body_limit };
-    list_append(session, ex);
+    exchanges_append(session, ex);
     front->live++;
     return ex;
 }
@@ -123,7 +123,7 @@ struct http_exchange *exchange_create(struct session *session)
 void exchange_end(struct http_exchange *ex, bool aborted)
 {
     struct front *front = ex->front;
-    list_remove(ex->session, ex);
+    exchanges_remove(ex->session, ex);
     ex->session = NULL;
     ex->aborted = aborted || ex->refused;
     ex->answer = ANSWER_SENT;

@@ -14,6 +14,7 @@
 #ifndef CRATON_NET_FRONT_H
 #define CRATON_NET_FRONT_H
 
+#include "base/list.h"
 #include "net/http.h"
 
 #include <uv.h>
@@ -77,6 +78,7 @@ struct session {
 };
 
 struct session *http1_create(struct link *link);            /* NULL when out of memory */
+struct session *http2_create(struct link *link);            /* the same; expects the client's preface */
 
 /* ---- request bodies ---------------------------------------------------------------------------------------------------- */
 
@@ -137,8 +139,6 @@ struct http_exchange {
     enum answer_length length_kind;
     uint64_t length;                                        /* when ANSWER_LENGTH_KNOWN */
     struct buf head;                                        /* HTTP/1.1: the serialised head until it is sent */
-    void *head_fields;                                      /* HTTP/2: the same as name-value pairs, in the arena */
-    size_t head_count;
     bool head_sent;
     struct buf out;                                         /* body bytes not yet handed to the connection, from out_used on */
     size_t out_used;
@@ -149,8 +149,9 @@ struct http_exchange {
     bool body_open;                                         /* HTTP/1.1: its body is still arriving */
     bool continue_due;                                      /* HTTP/1.1: the client waits for "100 Continue" */
     int32_t stream_id;                                      /* HTTP/2 */
-    bool dirty;                                             /* HTTP/2: on the session's list */
-    struct http_exchange *next_dirty;
+    bool dirty;                                             /* HTTP/2: on the session's list, by dirty_link */
+    struct list_link dirty_link;
+    uint64_t progress;                                      /* HTTP/2: body bytes since time was last looked at */
     size_t unacknowledged;                                  /* HTTP/2: body bytes whose window has not been given back */
 };
 
