@@ -16,7 +16,7 @@ void call_limit(struct engine_call *call, uint64_t after_ms, void (*fn)(void *ca
     if (call->timer == NULL) {
         if (call->state == CALL_RUNNING)
             call->lane->backend->stop(call);
-        call_fail(call, ENGINE_OVERLOADED, "Out of memory.");
+        engine_call_fail(call, ENGINE_OVERLOADED, "Out of memory.");
     }
 }
 
@@ -46,7 +46,7 @@ void call_end_later(struct engine_call *call)
     loop_turn_end(call->engine->loop, &call->engine->turn);
 }
 
-void call_fail(struct engine_call *call, enum engine_status status, const char *format, ...)
+void engine_call_fail(struct engine_call *call, enum engine_status status, const char *format, ...)
 {
     if (call->state == CALL_ENDING)
         return;
@@ -95,7 +95,7 @@ static void finish(struct engine_call *call, struct engine_end *end)
     }
 }
 
-void call_end(struct engine_call *call, const struct engine_end *end)
+void engine_call_end(struct engine_call *call, const struct engine_end *end)
 {
     struct lane *lane = call->lane;
     if (end->status == ENGINE_OK) {

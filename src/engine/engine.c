@@ -70,7 +70,7 @@ static void end_calls_of(struct list *calls)
         struct engine_call *call = LIST_ITEM(at, struct engine_call, link);
         if (call->state == CALL_RUNNING)
             call->lane->backend->stop(call);
-        call_fail(call, ENGINE_CANCELLED, "The server is shutting down.");
+        engine_call_fail(call, ENGINE_CANCELLED, "The server is shutting down.");
     }
 }
 
@@ -183,12 +183,12 @@ static void admit(struct engine_call *call, const struct model_request *request)
 {
     struct lane *lane = call->lane;
     if (lane == NULL) {
-        call_fail(call, ENGINE_NO_MODEL, "There is no local model named \"" VIEW_FMT "\".", VIEW_ARG(view_first(request->model, 128)));
+        engine_call_fail(call, ENGINE_NO_MODEL, "There is no local model named \"" VIEW_FMT "\".", VIEW_ARG(view_first(request->model, 128)));
         return;
     }
     const char *why_not = mismatch(lane, request);
     if (why_not != NULL) {
-        call_fail(call, ENGINE_INVALID, "%s", why_not);
+        engine_call_fail(call, ENGINE_INVALID, "%s", why_not);
         return;
     }
     call_refuse(call, ENGINE_OVERLOADED, "Out of memory.");
@@ -220,7 +220,7 @@ void engine_cancel(struct engine_call *call)
 {
     if (call->state == CALL_RUNNING)
         call->lane->backend->stop(call);
-    call_fail(call, ENGINE_CANCELLED, "The call was cancelled.");
+    engine_call_fail(call, ENGINE_CANCELLED, "The call was cancelled.");
 }
 
 void engine_pause(struct engine_call *call, bool paused)

@@ -107,10 +107,10 @@ void call_refuse(struct engine_call *call, enum engine_status status, const char
     __attribute__((format(printf, 3, 4)));
 void call_end_later(struct engine_call *call);              /* with call->end, at the end of this turn */
 /* Ends the call at the end of this turn; the backend has nothing to do with it any more. */
-void call_fail(struct engine_call *call, enum engine_status status, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void engine_call_fail(struct engine_call *call, enum engine_status status, const char *format, ...) __attribute__((format(printf, 3, 4)));
 void call_deltas(struct engine_call *call, const struct gen_delta *deltas, size_t count);
 void call_vectors(struct engine_call *call, const struct embed_result *result);
-void call_end(struct engine_call *call, const struct engine_end *end);     /* on_end now; the call is gone */
+void engine_call_end(struct engine_call *call, const struct engine_end *end);     /* on_end now; the call is gone */
 void call_limit(struct engine_call *call, uint64_t after_ms, void (*fn)(void *call));  /* replaces its timer */
 void calls_end_due(void *engine);                           /* the engine's turn */
 int64_t call_age_us(const struct engine_call *call);

@@ -77,11 +77,11 @@ static void on_wait_over(void *arg)
     struct lane *lane = call->lane;
     uint64_t waited_ms = (uint64_t)call_age_us(call) / 1000, limit_ms = lane->engine->options.queue_wait_ms;
     if (lane->state != ENGINE_MODEL_READY)
-        call_fail(call, ENGINE_NOT_READY, "The model is still being loaded. Try again in a moment.");
+        engine_call_fail(call, ENGINE_NOT_READY, "The model is still being loaded. Try again in a moment.");
     else if (waited_ms < limit_ms)
         call_limit(call, limit_ms - waited_ms, on_wait_over);  /* loaded meanwhile: now it is an ordinary queue */
     else
-        call_fail(call, ENGINE_OVERLOADED, "The model has been too busy for %llu ms. Try again later.", (unsigned long long)limit_ms);
+        engine_call_fail(call, ENGINE_OVERLOADED, "The model has been too busy for %llu ms. Try again later.", (unsigned long long)limit_ms);
 }
 
 static void on_work_over(void *arg)
@@ -89,7 +89,7 @@ static void on_work_over(void *arg)
     struct engine_call *call = arg;
     call->timer = NULL;
     call->lane->backend->stop(call);
-    call_fail(call, ENGINE_TIMEOUT, "The model took longer than %llu ms to answer.",
+    engine_call_fail(call, ENGINE_TIMEOUT, "The model took longer than %llu ms to answer.",
               (unsigned long long)call->engine->options.model_timeout_ms);
 }
 
@@ -99,11 +99,11 @@ void lane_enqueue(struct lane *lane, struct engine_call *call)
 {
     const struct engine_options *options = &lane->engine->options;
     if (lane->load_error[0] != '\0') {
-        call_fail(call, ENGINE_MODEL_ERROR, "The model cannot be loaded: %s", lane->load_error);
+        engine_call_fail(call, ENGINE_MODEL_ERROR, "The model cannot be loaded: %s", lane->load_error);
         return;
     }
     if (lane->waiting_count >= options->max_queue || call->payload.len > LANE_MAX_WAITING_BYTES - lane->waiting_bytes) {
-        call_fail(call, ENGINE_OVERLOADED, "Too many calls are waiting for this model. Try again later.");
+        engine_call_fail(call, ENGINE_OVERLOADED, "Too many calls are waiting for this model. Try again later.");
         return;
     }
     list_push_back(&lane->waiting[call->priority], &call->link);
@@ -134,7 +134,7 @@ void lane_fail_waiting(struct lane *lane, enum engine_status status, const char 
 {
     for (unsigned p = 0; p < PRIORITY_COUNT; p++) {
         LIST_EACH(at, &lane->waiting[p])
-            call_fail(LIST_ITEM(at, struct engine_call, link), status, "%s", message);
+            engine_call_fail(LIST_ITEM(at, struct engine_call, link), status, "%s", message);
     }
 }
 

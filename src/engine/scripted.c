@@ -59,7 +59,7 @@ static void play_later(struct play *play, uint64_t ms)
 {
     play->timer = loop_timer_start(play->call->engine->loop, ms, on_timer, play);
     if (play->timer == NULL)
-        call_fail(play->call, ENGINE_OVERLOADED, "Out of memory.");
+        engine_call_fail(play->call, ENGINE_OVERLOADED, "Out of memory.");
 }
 
 static void end_play(struct play *play)
@@ -73,7 +73,7 @@ static void end_play(struct play *play)
         .stop = script->stop,
         .usage = script->usage,
     };
-    call_end(play->call, &end);
+    engine_call_end(play->call, &end);
 }
 
 static void begin(struct play *play)

@@ -47,7 +47,7 @@ void worker_streams_fail(struct worker *worker)
         if (call == NULL)
             continue;
         stream_close(worker, call);
-        call_fail(call, ENGINE_MODEL_ERROR, "The model's process ended unexpectedly.");
+        engine_call_fail(call, ENGINE_MODEL_ERROR, "The model's process ended unexpectedly.");
     }
 }
 
@@ -102,7 +102,7 @@ bool worker_take_end(struct worker *worker, const struct wire_frame *frame)
     if (call == NULL)
         return true;
     stream_close(worker, call);
-    call_end(call, &end);
+    engine_call_end(call, &end);
     return true;
 }
 
@@ -123,7 +123,7 @@ static void start(struct engine_call *call)
     struct worker *worker = call->lane->worker;
     call->stream = channel_queued(&worker->channel) < OUT_HIGH_WATER ? stream_open(worker, call) : 0;
     if (call->stream == 0) {
-        call_fail(call, ENGINE_OVERLOADED, "The model's process takes no more calls now. Try again later.");
+        engine_call_fail(call, ENGINE_OVERLOADED, "The model's process takes no more calls now. Try again later.");
         return;
     }
     wire_append(channel_out(&worker->channel), WIRE_CALL, call->stream, buf_view(&call->payload));
