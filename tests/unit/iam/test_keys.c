@@ -2,6 +2,7 @@
 
 #include "iam/keys.h"
 
+#include <pthread.h>
 #include <unistd.h>
 
 struct fixture {
@@ -73,6 +74,38 @@ static void the_first_key_is_made_once(void **state)
     assert_int_equal(iam_first_key(&f->from, f->arena, &again), IAM_OK);
     assert_view_eq(again.id, first.id);
     assert_view_eq(again.secret, first.secret);
+}
+
+struct starter {
+    const struct iam_store *from;
+    char id[32];
+};
+
+static void *start(void *arg)
+{
+    struct starter *starter = arg;
+    struct arena *arena = arena_create(1 << 20);
+    struct iam_key key;
+    if (iam_first_key(starter->from, arena, &key) == IAM_OK)
+        memcpy(starter->id, key.id.ptr, key.id.len);
+    arena_destroy(arena);
+    return NULL;
+}
+
+static void starters_at_once_agree_on_the_first_key(void **state)
+{
+    struct fixture *f = *state;
+    pthread_t threads[4];
+    struct starter starters[4] = { 0 };
+    for (size_t i = 0; i < COUNT_OF(starters); i++) {
+        starters[i].from = &f->from;
+        assert_int_equal(pthread_create(&threads[i], NULL, start, &starters[i]), 0);
+    }
+    for (size_t i = 0; i < COUNT_OF(starters); i++)
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+    assert_int_equal(strlen(starters[0].id), 20);
+    for (size_t i = 1; i < COUNT_OF(starters); i++)
+        assert_string_equal(starters[i].id, starters[0].id);
 }
 
 static void a_snapshot_knows_every_key(void **state)
@@ -147,6 +180,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(the_first_key_is_made_once),
+        TEST(starters_at_once_agree_on_the_first_key),
         TEST(a_snapshot_knows_every_key),
         TEST(secrets_are_not_in_the_store_as_they_are),
         TEST(a_key_is_revoked_by_id_or_name),
