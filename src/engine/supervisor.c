@@ -58,10 +58,12 @@ static void load(struct lane *lane)
 {
     lane->wants_load = false;
     lane->worker = worker_start(lane);
-    if (lane->worker != NULL)
+    if (lane->worker != NULL) {
         lane->state = ENGINE_MODEL_LOADING;
-    else
-        back_off(lane);
+        return;
+    }
+    back_off(lane);
+    supervisor_load_failed(lane, VIEW("craton-worker cannot be started."));
 }
 
 void supervisor_want(struct lane *lane)

@@ -242,6 +242,7 @@ static bool take_hello(struct worker *worker, const struct wire_frame *frame)
         return false;
     if (version != WIRE_VERSION || !view_is(build_id, wire_build_id())) {
         log_error("craton-worker is of another build", LOG_VIEW("worker", build_id), LOG_STR("server", wire_build_id()));
+        supervisor_load_failed(worker->lane, VIEW("craton-worker is of another build than the server."));
         return false;
     }
     worker->said_hello = true;
@@ -343,6 +344,8 @@ static int spawn(struct worker *worker, int socket)
 static void abandon(struct worker *worker, const char *reason)
 {
     log_error("craton-worker cannot be started", LOG_STR("program", worker->engine->worker_path), LOG_STR("reason", reason));
+    worker->lane = NULL;
+    worker->exited = worker->lost = true;
     close_handle((uv_handle_t *)&worker->process);
     close_handle((uv_handle_t *)&worker->errors);
 }
@@ -374,8 +377,6 @@ struct worker *worker_start(struct lane *lane)
     if (error == 0 && !channel_open(&worker->channel, uv_of(lane->engine), ends[0]))
         error = UV_ENOMEM;
     if (error != 0) {
-        worker->lane = NULL;
-        worker->exited = worker->lost = true;
         abandon(worker, uv_strerror(error));
         close(ends[0]);
         return NULL;

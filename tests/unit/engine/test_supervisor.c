@@ -169,23 +169,27 @@ static void worker_of_another_build_is_refused(void **state)
 {
     (void)state;
     setenv("FAKE_HELLO", "wrong", 1);
-    start_with((struct engine_options){ .load_wait_ms = 300 }, "normal");
+    start_with((struct engine_options){ 0 }, "normal");
     struct answer answer;
     rig_ask(&rig, "m", "say x", &answer);
     rig_run(&rig);
-    assert_int_equal(answer.status, ENGINE_NOT_READY);
-    assert_true(rig_info(&rig, "m").restarts >= 1);
+    assert_int_equal(answer.status, ENGINE_MODEL_ERROR);
+    assert_non_null(strstr(answer.message, "another build"));
 }
 
 static void missing_program_harms_nobody(void **state)
 {
     (void)state;
-    start_with((struct engine_options){ .worker_path = "/does/not/exist", .load_wait_ms = 250 }, "normal");
-    struct answer answer;
+    start_with((struct engine_options){ .worker_path = "/does/not/exist" }, "normal");
+    struct answer answer, later;
     rig_ask(&rig, "m", "say x", &answer);
     rig_run(&rig);
-    assert_int_equal(answer.status, ENGINE_NOT_READY);
-    assert_true(rig_info(&rig, "m").restarts >= 2);
+    assert_int_equal(answer.status, ENGINE_MODEL_ERROR);
+    rig_run_for(&rig, 150);                                 /* the next try */
+    rig_ask(&rig, "m", "say x", &later);
+    rig_run(&rig);
+    assert_int_equal(later.status, ENGINE_MODEL_ERROR);
+    assert_int_equal(rig_info(&rig, "m").restarts, 2);
 }
 
 static void garbage_costs_the_worker_its_life(void **state)
