@@ -5,6 +5,9 @@
  * The key is also a flag (--net-idle-timeout) and an environment variable (CRATON_NET_IDLE_TIMEOUT). The range is "low..high" in
  * the type's own notation, "one|other" for a choice, or empty. A tree is a map or list that can stand in the file only.
  */
+#ifndef CRATON_BASE_CONFIG_TABLE_H
+#define CRATON_BASE_CONFIG_TABLE_H
+
 #define CONFIG_TABLE(ROW)                                                                                                        \
     ROW(CONFIG, "config", STRING, "", "", "The file to read settings from, in YAML. Not a key of the file itself.")              \
     ROW(LISTEN, "listen", STRING, "127.0.0.1:4747", "", "Address and port to serve on. Port 0 takes a free one.")                \
@@ -44,3 +47,5 @@
     ROW(MODELS_MAP, "models.map", TREE, "", "", "Which local model or backend serves which Bedrock ids.")                        \
     ROW(BACKENDS, "backends", TREE, "", "", "OpenAI-compatible servers that models may be served from.")                         \
     ROW(SCRIPTED_RULES, "scripted.rules", TREE, "", "", "What the scripted models answer, for testing programs.")
+
+#endif

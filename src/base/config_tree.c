@@ -207,7 +207,7 @@ static bool take_event(struct builder *b, const yaml_event_t *event)
         return open_container(b, event, CONFIG_NODE_MAP);
     case YAML_SEQUENCE_END_EVENT:
     case YAML_MAPPING_END_EVENT:
-        b->depth--;
+        b->depth -= b->depth > 0;
         return true;
     case YAML_ALIAS_EVENT:
         return build_error(b, event, "aliases are not supported");

@@ -23,9 +23,11 @@ struct list {
 #define LIST_ITEM(link, type, member) ((type *)(void *)((char *)(link) - offsetof(type, member)))
 
 /* The body may remove `at` from the list, but no other item. */
+/* NOLINTBEGIN(bugprone-macro-parentheses): `at` is declared here */
 #define LIST_EACH(at, list)                                                                                                \
     for (struct list_link *at = (list)->head.after, *at##_next = at->after; at != &(list)->head;                           \
          at = at##_next, at##_next = at->after)
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 static inline void list_init(struct list *list)
 {

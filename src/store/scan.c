@@ -241,5 +241,6 @@ enum store_status store_scan(struct store *store, struct arena *arena, const str
 
 void store_sortable(int64_t number, char out[STORE_SORTABLE_SIZE])
 {
-    snprintf(out, STORE_SORTABLE_SIZE, "%020llu", (unsigned long long)((uint64_t)number + ((uint64_t)1 << 63)));
+    uint64_t above_lowest = (uint64_t)number ^ (uint64_t)1 << 63;
+    snprintf(out, STORE_SORTABLE_SIZE, "%020llu", (unsigned long long)above_lowest);
 }
