@@ -287,6 +287,7 @@ static void report(struct call *call)
         .request_bytes = call->request->body_size,
         .response_bytes = call->response_bytes,
         .gone = call_gone(call),
+        .stats = &call->stats,
     };
     options->on_done(options->done_ctx, call, &outcome);
 }

@@ -62,8 +62,9 @@ void call_stream_start(struct call *call);                  /* status and header
 bool call_stream_started(const struct call *call);
 /* One frame of type event. False when the client reads too slowly: the frame is taken, but wait for on_writable. */
 bool call_stream_event(struct call *call, const char *event_type, struct view json_payload);
-/* A frame of type exception, named after the stream's union member ("throttlingException"; an error that the union lacks becomes
- * internalServerException), and ends the stream. Members set by call_fail_member() go along. */
+/* A frame of type exception, named after the stream's union member ("throttlingException"), and ends the stream. An error that the
+ * union lacks is sent as its nearest kin: modelStreamErrorException, serviceUnavailableException, else internalServerException.
+ * Members set by call_fail_member() go along. */
 void call_stream_exception(struct call *call, enum aws_status status, const char *message);
 void call_stream_end(struct call *call);
 void call_on_writable(struct call *call, void (*on_writable)(struct call *call, void *arg), void *arg);

@@ -83,17 +83,37 @@ bool call_stream_event(struct call *call, const char *event_type, struct view js
     return send_frame(call, VIEW(":event-type"), view_from_cstr(event_type), VIEW("event"), json_payload);
 }
 
+static struct view lower_camel(enum aws_status status, char *out, size_t size)
+{
+    struct view name = view_first(view_from_cstr(aws_status_name(status)), size);
+    memcpy(out, name.ptr, name.len);
+    out[0] = (char)tolower((unsigned char)out[0]);
+    return view_of(out, name.len);
+}
+
+/* What a stream that has no member for an error sends instead. */
+static enum aws_status stand_in(enum aws_status status)
+{
+    switch (status) {
+    case AWS_MODEL_ERROR:
+    case AWS_MODEL_TIMEOUT:
+        return AWS_MODEL_STREAM_ERROR;
+    case AWS_MODEL_NOT_READY:
+        return AWS_SERVICE_UNAVAILABLE;
+    default:
+        return AWS_INTERNAL_SERVER;
+    }
+}
+
 /* "throttlingException", when the stream has such a member. */
 static struct view exception_type(struct call *call, enum aws_status status, char *out, size_t size)
 {
-    struct view name = view_from_cstr(aws_status_name(status));
     const struct shape *stream = shape_event_stream(call->operation->output);
-    if (name.len > size)
-        return VIEW("internalServerException");
-    memcpy(out, name.ptr, name.len);
-    out[0] = (char)tolower((unsigned char)out[0]);
-    name.ptr = out;
-    return stream != NULL && shape_member_find(stream, name) != NULL ? name : VIEW("internalServerException");
+    struct view name = lower_camel(status, out, size);
+    if (stream == NULL || shape_member_find(stream, name) != NULL)
+        return name;
+    name = lower_camel(stand_in(status), out, size);
+    return shape_member_find(stream, name) != NULL ? name : VIEW("internalServerException");
 }
 
 void call_stream_exception(struct call *call, enum aws_status status, const char *message)

@@ -28,6 +28,7 @@ struct call_outcome {
     int64_t duration_us;                                    /* from the first byte of the request to the end of the call */
     uint64_t request_bytes, response_bytes;                 /* of the bodies */
     bool gone;                                              /* the client did not wait for the end */
+    const struct call_stats *stats;
 };
 
 struct aws_front_options {

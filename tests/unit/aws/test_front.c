@@ -199,6 +199,7 @@ static void on_done(void *ctx, const struct call *call, const struct call_outcom
     (void)ctx;
     (void)call;
     assert_true(outcome->duration_us >= 0);
+    assert_int_equal(outcome->stats->cached_tokens, -1);
     fix.last_status = outcome->http_status;
     fix.last_error = (int)outcome->error;
     fix.done++;
@@ -609,7 +610,7 @@ static void a_stream_is_frames_and_may_end_in_an_exception(void **state)
     assert_int_equal(reply.body.len, 0);
     wait_for(&fix.last_error, AWS_THROTTLING);
     reply = stream(TALK ",\"toolConfig\":{\"tools\":[{\"cachePoint\":{\"type\":\"default\"}}]}}");
-    assert_event(&reply.body, ":exception-type", "internalServerException", "{\"message\":\"No model.\"}");
+    assert_event(&reply.body, ":exception-type", "serviceUnavailableException", "{\"message\":\"No model.\"}");
     assert_int_equal(reply.body.len, 0);
 }
 
