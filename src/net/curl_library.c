@@ -3,7 +3,10 @@
 #include <dlfcn.h>
 #include <pthread.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
+
+#define HEADER_LINE_MAX 16384
 
 static const char *const file_names[] = { "libcurl.so.4", "libcurl-gnutls.so.4", "libcurl.so" };
 
@@ -48,4 +51,21 @@ const struct curl_library *curl_library(void)
 {
     pthread_once(&once, load);
     return loaded ? &library : NULL;
+}
+
+struct curl_slist *curl_headers(const struct curl_library *curl, const struct http_header *headers, size_t count)
+{
+    struct curl_slist *list = curl->slist_append(NULL, "Expect:");
+    for (size_t i = 0; list != NULL && i < count; i++) {
+        char line[HEADER_LINE_MAX];
+        int len = snprintf(line, sizeof(line), VIEW_FMT ": " VIEW_FMT, VIEW_ARG(headers[i].name), VIEW_ARG(headers[i].value));
+        bool sendable = len > 0 && (size_t)len < sizeof(line) && strpbrk(line, "\r\n") == NULL;
+        struct curl_slist *longer = sendable ? curl->slist_append(list, line) : NULL;
+        if (longer == NULL) {
+            curl->slist_free_all(list);
+            return NULL;
+        }
+        list = longer;
+    }
+    return list;
 }

@@ -5,8 +5,9 @@
 #ifndef CRATON_NET_CURL_LIBRARY_H
 #define CRATON_NET_CURL_LIBRARY_H
 
+#include "net/http.h"
+
 #include <curl/curl.h>
-#include <stdbool.h>
 
 struct curl_library {
     CURL *(*easy_init)(void);
@@ -30,5 +31,8 @@ struct curl_library {
 
 /* NULL when the library is not installed. */
 const struct curl_library *curl_library(void);
+
+/* "Name: value" of each, and no waiting for 100-continue. NULL when out of memory, or when a header holds a line break. */
+struct curl_slist *curl_headers(const struct curl_library *curl, const struct http_header *headers, size_t count);
 
 #endif

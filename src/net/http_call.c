@@ -7,7 +7,6 @@
 
 #define CONNECT_TIMEOUT_S 10L
 #define SILENCE_TIMEOUT_S 600L
-#define HEADER_LINE_MAX   16384
 
 struct transfer {
     const struct curl_library *curl;
@@ -39,24 +38,6 @@ static size_t take_body(char *bytes, size_t size, size_t count, void *ctx)
     const struct transfer *transfer = ctx;
     bool more = transfer->call->on_body(transfer->call->ctx, status_of(transfer), view_of(bytes, size * count));
     return more ? size * count : 0;
-}
-
-/* NULL when out of memory, or when a header holds a line break. */
-static struct curl_slist *header_list(const struct curl_library *curl, const struct http_call *call)
-{
-    struct curl_slist *list = curl->slist_append(NULL, "Expect:");     /* never wait for 100-continue */
-    for (size_t i = 0; list != NULL && i < call->header_count; i++) {
-        char line[HEADER_LINE_MAX];
-        int len = snprintf(line, sizeof(line), VIEW_FMT ": " VIEW_FMT, VIEW_ARG(call->headers[i].name), VIEW_ARG(call->headers[i].value));
-        struct curl_slist *longer =
-            len > 0 && (size_t)len < sizeof(line) && strpbrk(line, "\r\n") == NULL ? curl->slist_append(list, line) : NULL;
-        if (longer == NULL) {
-            curl->slist_free_all(list);
-            return NULL;
-        }
-        list = longer;
-    }
-    return list;
 }
 
 static void set_options(const struct transfer *transfer, struct curl_slist *headers)
@@ -105,7 +86,7 @@ void http_call(const struct http_call *call, struct http_call_result *result)
         return;
     }
     transfer.easy = transfer.curl->easy_init();
-    struct curl_slist *headers = transfer.easy != NULL ? header_list(transfer.curl, call) : NULL;
+    struct curl_slist *headers = transfer.easy != NULL ? curl_headers(transfer.curl, call->headers, call->header_count) : NULL;
     if (headers != NULL) {
         set_options(&transfer, headers);
         CURLcode code = transfer.curl->easy_perform(transfer.easy);

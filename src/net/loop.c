@@ -1,6 +1,7 @@
 #include "net/loop.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <uv.h>
 
@@ -405,6 +406,7 @@ static bool handles_start(struct loop *loop)
 
 struct loop *loop_create(const struct clock *clock, unsigned pool_threads)
 {
+    signal(SIGPIPE, SIG_IGN);                               /* libuv writes to sockets whose peer may have gone */
     struct loop *loop = calloc(1, sizeof(*loop));
     if (loop == NULL)
         return NULL;

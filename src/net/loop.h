@@ -16,7 +16,8 @@ struct loop_timer;
 
 #define LOOP_WORK_QUEUE 4096                                /* waiting jobs; the next is refused */
 
-struct loop *loop_create(const struct clock *clock, unsigned pool_threads);    /* NULL when out of memory or descriptors */
+/* NULL when out of memory or descriptors. Makes the process ignore SIGPIPE. */
+struct loop *loop_create(const struct clock *clock, unsigned pool_threads);
 /* After loop_run() has returned. Work that was accepted is still finished, done() and posted functions included, all on the
  * calling thread; then the pool is joined. Timers that are left are freed without firing. NULL is fine. */
 void loop_destroy(struct loop *loop);
