@@ -31,6 +31,11 @@ struct catalog_entry {
 extern const struct catalog_entry catalog_entries[];
 extern const size_t catalog_entry_count;
 
+#define CATALOG_MAX_ID 256                                  /* bytes; longer ones fit nothing */
+
+/* Whether a pattern fits the whole id: '#' takes a run of digits, '*' anything or nothing. */
+bool catalog_pattern_fits(struct view pattern, struct view id);
+
 /* The entry of a plain id. A context variant counts as its model ("anthropic.claude-v2:1:18k"). NULL when there is none. */
 const struct catalog_entry *catalog_find(struct view id);
 
