@@ -339,14 +339,32 @@ static bool is_scalar(const struct shape *shape)
     return shape->type >= SHAPE_STRING && shape->type <= SHAPE_TIMESTAMP;
 }
 
-/* Lists and maps as text for a message: compact JSON, cut. */
+static void append_scalar(struct buf *out, const struct json *value)
+{
+    struct json_writer w;
+    if (json_is(value, JSON_STRING)) {
+        buf_append_view(out, json_string(value));
+        return;
+    }
+    json_writer_init(&w, out);
+    json_write_value(&w, value);
+}
+
+/* Lists and maps as text for a message: "[a, b]", "{k=v}", cut. */
 static struct view as_text(struct checker *c, const struct json *value)
 {
-    struct buf out = BUF_INIT(MESSAGE_MAX);
-    struct json_writer w;
-    json_writer_init(&w, &out);
-    json_write_value(&w, value);
-    struct view text = buf_failed(&out) ? VIEW("[...]") : arena_copy(c->arena, view_first(buf_view(&out), VALUE_MAX + 1));
+    struct buf out = BUF_INIT(2 * VALUE_MAX);
+    bool map = json_is(value, JSON_OBJECT);
+    buf_append_byte(&out, map ? '{' : '[');
+    for (struct json_iter it = json_iter(value); json_next(&it) && !buf_failed(&out) && out.len <= VALUE_MAX;) {
+        if (out.len > 1)
+            buf_append_cstr(&out, ", ");
+        if (map)
+            buf_printf(&out, VIEW_FMT "=", VIEW_ARG(it.key));
+        append_scalar(&out, it.value);
+    }
+    buf_append_byte(&out, map ? '}' : ']');
+    struct view text = buf_failed(&out) ? VIEW("[...]") : arena_copy(c->arena, buf_view(&out));
     buf_free(&out);
     return text.ptr != NULL ? text : VIEW("");
 }

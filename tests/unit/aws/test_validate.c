@@ -163,7 +163,7 @@ static void scalars_in_a_list_are_the_lists_fault(void **state)
 {
     (void)state;
     assert_tells(converse("{'messages':[],'inferenceConfig':{'stopSequences':['a','']}}"),
-                 "1 validation error detected: Value '[\"a\",\"\"]' at 'inferenceConfig.stopSequences' failed to satisfy constraint: "
+                 "1 validation error detected: Value '[a, ]' at 'inferenceConfig.stopSequences' failed to satisfy constraint: "
                  "Member must satisfy constraint: [Member must have length greater than or equal to 1]");
 }
 
