@@ -112,7 +112,7 @@ class Server:
         assert status == 0, f"the server ended with {status}:\n{self.log_tail()}"
 
     def kill(self):
-        """Ends at once what is left of the server and its workers: they are the process group that start() made."""
+        """Ends at once what is left of the server. Its workers end by themselves when their socket closes."""
         try:
             os.killpg(self.process.pid, signal.SIGKILL)
         except ProcessLookupError:
@@ -129,10 +129,10 @@ class Server:
         for folder in Path("/proc").glob("[0-9]*"):
             try:
                 command = (folder / "cmdline").read_bytes().split(b"\0")
-                group = int((folder / "stat").read_text().rsplit(")", 1)[1].split()[2])
+                parent = int((folder / "stat").read_text().rsplit(")", 1)[1].split()[1])
             except (OSError, IndexError):
                 continue
-            if group == self.process.pid and command[0].endswith(b"craton-worker"):
+            if parent == self.process.pid and command[0].endswith(b"craton-worker"):
                 role = next((a.split(b"=", 1)[1].decode() for a in command if a.startswith(b"--role=")), "")
                 found.setdefault(role, []).append(int(folder.name))
         return found

@@ -67,7 +67,7 @@ def test_embed_prints_a_vector(server):
 
 
 def test_models_lists_the_default_model(server):
-    assert "SmolLM2" in server.craton("models", "list").stdout
+    assert "smollm2-135m-instruct" in server.craton("models", "list").stdout
 
 
 def test_status_tells_where_the_server_is(server):

@@ -1,0 +1,26 @@
+#include "server/handlers.h"
+
+#include "models/operations.h"
+
+size_t handlers_all(struct runtime *runtime, struct models *models, struct handler_set out[HANDLER_SETS])
+{
+    const struct handler_set sets[HANDLER_SETS] = {
+        { runtime_handlers, runtime_handler_count, runtime },
+        { models_handlers, models_handler_count, models },
+    };
+    memcpy(out, sets, sizeof(sets));
+    return HANDLER_SETS;
+}
+
+bool handlers_serve(struct view operation)
+{
+    struct handler_set sets[HANDLER_SETS];
+    size_t count = handlers_all(NULL, NULL, sets);
+    for (size_t i = 0; i < count; i++) {
+        for (size_t j = 0; j < sets[i].count; j++) {
+            if (view_is(operation, sets[i].rows[j].operation))
+                return true;
+        }
+    }
+    return false;
+}

@@ -1,0 +1,397 @@
+#include "server/server.h"
+
+#include "admin/admin.h"
+#include "base/fs.h"
+#include "base/log.h"
+#include "iam/keys.h"
+#include "server/handlers.h"
+#include "server/identity.h"
+#include "server/signals.h"
+#include "store/server_lock.h"
+
+#include "craton_version.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define SETTINGS_ARENA (16u << 20)
+
+struct server {
+    const struct config *config;
+    const struct places *places;
+    struct arena *arena;                                    /* options and names, for the life of the server */
+
+    struct seal *seal;
+    struct store *store;
+    struct iam_store iam_store;
+    struct iam *iam;
+    struct identity identity;
+    struct models *models;
+    struct loop *loop;
+    struct engine *engine;
+    struct metrics *metrics;
+    struct runtime runtime;
+    struct aws_front *front;
+    const struct http_handler *aws;
+    struct admin admin;
+    struct http_server *http;
+    struct signals *signals;
+    struct store_watch *key_watch;
+    bool stopping;
+};
+
+static bool complain(const char *what, const char *why)
+{
+    fprintf(stderr, "craton: %s%s%s\n", what, why[0] != '\0' ? ": " : "", why);
+    return false;
+}
+
+/* ---- keys and models, as they are on disk ---- */
+
+static bool load_keys(struct server *server)
+{
+    enum iam_status status;
+    struct iam_snapshot *snapshot = iam_load(&server->iam_store, &status);
+    if (snapshot == NULL) {
+        log_error("keys could not be read", LOG_STR("reason", iam_status_text(status)));
+        return false;
+    }
+    if (server->iam != NULL)
+        iam_swap(server->iam, snapshot);
+    else
+        server->iam = iam_create(snapshot);
+    return server->iam != NULL;
+}
+
+static bool load_models(struct server *server)
+{
+    struct buf problems = BUF_INIT(1 << 20);
+    bool ok = models_reload(server->models, &problems);
+    struct view rest = buf_view(&problems);
+    while (rest.len > 0) {
+        struct view line = view_split(&rest, '\n');
+        if (line.len > 0)
+            log_warn("a model was left out", LOG_VIEW("reason", line));
+    }
+    buf_free(&problems);
+    return ok;
+}
+
+/* In a pool thread. */
+static bool reload(void *ctx)
+{
+    struct server *server = ctx;
+    return load_keys(server) && load_models(server);
+}
+
+/* On the loop: what has been loaded becomes what is used. */
+static void reloaded(void *ctx)
+{
+    struct server *server = ctx;
+    struct arena *arena = arena_create(SETTINGS_ARENA);
+    struct models_snapshot *snapshot = models_acquire(server->models);
+    struct engine_model *list = arena != NULL ? models_engine_list(snapshot, arena) : NULL;
+    if (list == NULL || !engine_set_models(server->engine, list, models_count(snapshot)))
+        log_error("the models could not be handed to the engine", LOG_STR("reason", "out of memory"));
+    models_release(snapshot);
+    arena_destroy(arena);
+    identity_refresh(&server->identity);
+}
+
+/* In a thread of the store: some process has changed a key. */
+static void keys_changed(void *ctx)
+{
+    struct server *server = ctx;
+    if (load_keys(server))
+        loop_post(server->loop, reloaded, server);
+}
+
+/* ---- doors ---- */
+
+static bool is_admin(const struct http_request *request)
+{
+    return view_starts_with(request->path, VIEW("/_craton"));
+}
+
+static void on_headers(void *ctx, struct http_exchange *ex, struct http_admission *admission)
+{
+    struct server *server = ctx;
+    if (is_admin(http_request(ex)))
+        admission->body_limit = 0;
+    else
+        server->aws->on_headers(server->aws->ctx, ex, admission);
+}
+
+static void on_request(void *ctx, struct http_exchange *ex)
+{
+    struct server *server = ctx;
+    const struct http_request *request = http_request(ex);
+    if (!is_admin(request)) {
+        server->aws->on_request(server->aws->ctx, ex);
+        return;
+    }
+    struct principal principal;
+    bool known = !admin_is_open(request->path) &&
+                 identity_of(&server->identity, request, clock_wall_ms(loop_clock(server->loop)), &principal);
+    admin_request(&server->admin, ex, known ? &principal : NULL);
+}
+
+static void on_writable(void *ctx, struct http_exchange *ex)
+{
+    struct server *server = ctx;
+    if (!is_admin(http_request(ex)))
+        server->aws->on_writable(server->aws->ctx, ex);
+}
+
+static void on_closed(void *ctx, struct http_exchange *ex, bool aborted)
+{
+    struct server *server = ctx;
+    if (!is_admin(http_request(ex)))
+        server->aws->on_closed(server->aws->ctx, ex, aborted);
+}
+
+static void on_error(void *ctx, enum http_refusal refusal, const struct http_request *request, struct buf *body,
+                     struct view *content_type)
+{
+    struct server *server = ctx;
+    server->aws->on_error(server->aws->ctx, refusal, request, body, content_type);
+}
+
+/* ---- the end of a call ---- */
+
+static void on_done(void *ctx, const struct call *call, const struct call_outcome *outcome)
+{
+    struct server *server = ctx;
+    const struct operation *operation = call_operation(call);
+    const struct call_stats *stats = call_stats((struct call *)(uintptr_t)call);
+    const struct principal *principal = call_principal(call);
+    bool inference = stats->input_tokens >= 0;
+    metrics_call(server->metrics, operation, outcome->http_status, outcome->duration_us, stats);
+    log_info("call", LOG_VIEW("requestId", call_request_id(call)), LOG_VIEW("principal", principal != NULL ? principal->arn : VIEW("")),
+             LOG_VIEW("operation", operation != NULL ? operation->name : VIEW("")), LOG_INT("status", outcome->http_status),
+             LOG_STR(outcome->error != AWS_OK ? "error" : NULL, aws_status_name(outcome->error)),
+             LOG_INT("durationMs", outcome->duration_us / 1000), LOG_VIEW(stats->model_id.len > 0 ? "model" : NULL, stats->model_id),
+             LOG_VIEW(stats->served_by.len > 0 ? "servedBy" : NULL, stats->served_by),
+             LOG_INT(inference ? "inputTokens" : NULL, stats->input_tokens), LOG_INT(inference ? "outputTokens" : NULL, stats->output_tokens),
+             LOG_INT(inference ? "cachedTokens" : NULL, stats->cached_tokens),
+             LOG_INT(stats->first_token_us >= 0 ? "firstTokenMs" : NULL, stats->first_token_us / 1000),
+             LOG_STR(outcome->gone ? "client" : NULL, "gone"));
+}
+
+/* ---- start ---- */
+
+static bool open_data(struct server *server)
+{
+    char words[256];
+    struct store_error error;
+    server->seal = seal_open(server->places->seal_key, words, sizeof(words));
+    if (server->seal == NULL)
+        return complain("secrets", words);
+    server->store = store_open(server->places->store, clock_system(), &error);
+    if (server->store == NULL)
+        return complain("store", error.message);
+    server->iam_store = (struct iam_store){
+        .store = server->store, .seal = server->seal, .account = view_from_cstr(config_string(server->config, CONFIG_ACCOUNT))
+    };
+    struct iam_key first;
+    enum iam_status status = iam_first_key(&server->iam_store, server->arena, &first);
+    if (status != IAM_OK)
+        return complain("keys", iam_status_text(status));
+    return load_keys(server) || complain("keys", "they could not be read");
+}
+
+static bool open_engine(struct server *server)
+{
+    struct models_options models;
+    struct engine_options engine;
+    struct config_error error;
+    if (!settings_models(server->config, server->places, server->arena, &models, &error))
+        return complain("settings", error.message);
+    server->models = models_create(&models);
+    settings_engine(server->config, server->places, &engine);
+    server->loop = loop_create(clock_system(), (unsigned)config_number(server->config, CONFIG_NET_POOL_THREADS));
+    if (server->models == NULL || server->loop == NULL || !load_models(server))
+        return complain("start", "out of memory");
+    server->engine = engine_create(server->loop, &engine);
+    return server->engine != NULL || complain("engine", "it could not be started");
+}
+
+static bool open_doors(struct server *server)
+{
+    char words[256];
+    bool open = strcmp(config_string(server->config, CONFIG_AUTH), "off") == 0;
+    identity_init(&server->identity, server->iam, open, server->iam_store.account);
+    server->metrics = metrics_create(aws_operation_count);
+    if (server->metrics == NULL)
+        return complain("start", "out of memory");
+
+    struct handler_set sets[HANDLER_SETS];
+    struct aws_front_options front;
+    server->runtime = (struct runtime){ .engine = server->engine, .models = server->models };
+    aws_front_defaults(&front);
+    front.loop = server->loop;
+    front.credentials = &server->identity.credentials;
+    front.handlers = sets;
+    front.handler_count = handlers_all(&server->runtime, server->models, sets);
+    front.account = server->iam_store.account;
+    front.region = view_from_cstr(config_string(server->config, CONFIG_REGION));
+    front.body_limit = (uint64_t)config_number(server->config, CONFIG_NET_BODY_MAX);
+    front.json_depth = (unsigned)config_number(server->config, CONFIG_NET_JSON_DEPTH);
+    front.on_done = on_done;
+    front.done_ctx = server;
+    server->front = aws_front_create(&front, words, sizeof(words));
+    if (server->front == NULL)
+        return complain("operations", words);
+    server->aws = aws_front_handler(server->front);
+    if (open)
+        log_warn("authentication is off: every call is taken as the administrator's");
+    return true;
+}
+
+/* The URL by which this machine reaches the server. */
+static bool write_endpoint(struct server *server, const struct http_server_options *options)
+{
+    bool tls = options->tls_cert != NULL || options->tls_self_signed;
+    bool v6 = strchr(options->host, ':') != NULL;
+    const char *host = strcmp(options->host, "0.0.0.0") == 0 ? "127.0.0.1" : strcmp(options->host, "::") == 0 ? "::1" : options->host;
+    char url[160], words[128];
+    int len = snprintf(url, sizeof(url), v6 ? "%s://[%s]:%u" : "%s://%s:%u", tls ? "https" : "http", host,
+                       http_server_port(server->http));
+    int code = fs_write_file(server->places->endpoint, view_of(url, (size_t)len), 0644);
+    if (code != 0)
+        return complain(server->places->endpoint, fs_error(code, words, sizeof(words)));
+    log_info("craton serves", LOG_STR("url", url), LOG_STR("data", server->places->data), LOG_STR("version", CRATON_VERSION));
+    return true;
+}
+
+static bool listen_on(struct server *server)
+{
+    struct http_server_options options;
+    struct config_error error;
+    char words[256];
+    if (!settings_http(server->config, server->places, server->arena, &options, &error))
+        return complain("settings", error.message);
+    const struct http_handler handler = {
+        .ctx = server, .on_headers = on_headers, .on_request = on_request, .on_writable = on_writable, .on_closed = on_closed,
+        .on_error = on_error,
+    };
+    server->http = http_server_create(server->loop, &options, &handler, words, sizeof(words));
+    if (server->http == NULL)
+        return complain(config_string(server->config, CONFIG_LISTEN), words);
+    server->admin = (struct admin){
+        .loop = server->loop,
+        .engine = server->engine,
+        .metrics = server->metrics,
+        .http = server->http,
+        .version = CRATON_VERSION,
+        .started_ms = clock_wall_ms(clock_system()),
+        .reload_ctx = server,
+        .reload = reload,
+        .reloaded = reloaded,
+    };
+    reloaded(server);
+    server->key_watch = store_watch(server->store, VIEW(IAM_KEY_KIND), keys_changed, server);
+    if (server->key_watch == NULL)
+        return complain("start", "out of memory");
+    return write_endpoint(server, &options);
+}
+
+/* ---- end ---- */
+
+static void stopped(void *arg)
+{
+    struct server *server = arg;
+    loop_stop(server->loop);
+}
+
+/* On the loop: SIGTERM or SIGINT. */
+static void told_to_stop(void *arg)
+{
+    struct server *server = arg;
+    if (server->stopping)
+        _exit(130);                                         /* the second time: at once; whatever is on disk is whole */
+    server->stopping = true;
+    fs_remove(server->places->endpoint);
+    log_info("stopping", LOG_INT("connections", http_server_connections(server->http)));
+    http_server_stop(server->http, (uint64_t)config_number(server->config, CONFIG_NET_GRACE), stopped, server);
+}
+
+static void close_all(struct server *server)
+{
+    signals_stop(server->signals);
+    if (server->key_watch != NULL)
+        store_unwatch(server->store, server->key_watch);
+    http_server_destroy(server->http);
+    engine_destroy(server->engine);
+    aws_front_destroy(server->front);
+    metrics_destroy(server->metrics);
+    if (server->identity.iam != NULL)
+        identity_free(&server->identity);
+    loop_destroy(server->loop);
+    models_destroy(server->models);
+    iam_destroy(server->iam);
+    store_close(server->store);
+    seal_close(server->seal);
+    arena_destroy(server->arena);
+}
+
+static void start_log(const struct config *config)
+{
+    static const char *const levels[] = { "debug", "info", "warn", "error" };
+    const char *format = config_string(config, CONFIG_LOG_FORMAT), *wanted = config_string(config, CONFIG_LOG_LEVEL);
+    enum log_level level = LOG_INFO;
+    for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++) {
+        if (strcmp(wanted, levels[i]) == 0)
+            level = (enum log_level)i;
+    }
+    bool text = strcmp(format, "text") == 0 || (strcmp(format, "auto") == 0 && isatty(STDERR_FILENO));
+    log_start(STDERR_FILENO, level, text ? LOG_TEXT : LOG_JSON);
+}
+
+static bool make_dirs(const struct places *places)
+{
+    const char *const dirs[] = { places->data, places->models, places->spool };
+    char words[128];
+    for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
+        int code = fs_make_dirs(dirs[i], 0700);
+        if (code != 0)
+            return complain(dirs[i], fs_error(code, words, sizeof(words)));
+    }
+    return true;
+}
+
+static int serve(const struct config *config, const struct places *places)
+{
+    struct server server = { .config = config, .places = places, .arena = arena_create(SETTINGS_ARENA) };
+    bool ready = server.arena != NULL && open_data(&server) && open_engine(&server) && open_doors(&server) && listen_on(&server);
+    if (ready) {
+        server.signals = signals_start(server.loop, told_to_stop, &server);
+        ready = server.signals != NULL || complain("start", "no more threads");
+    }
+    if (ready)
+        loop_run(server.loop);
+    close_all(&server);
+    return ready ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+int server_run(const struct config *config, const struct places *places)
+{
+    char words[128];
+    if (!make_dirs(places))
+        return EXIT_FAILURE;
+    long holder;
+    int lock = server_lock_take(places->data, &holder);
+    if (lock < 0) {
+        snprintf(words, sizeof(words), "process %ld serves this data directory: stop it, or give another --data DIR", holder);
+        complain(places->data, lock == -EWOULDBLOCK ? words : fs_error(lock, words, sizeof(words)));
+        return EXIT_FAILURE;
+    }
+    signals_block();
+    start_log(config);
+    int status = serve(config, places);
+    log_stop();
+    server_lock_release(lock);
+    return status;
+}

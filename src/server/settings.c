@@ -1,0 +1,245 @@
+#include "server/settings.h"
+
+#include "base/fs.h"
+
+#include <arpa/inet.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static bool fail(struct config_error *error, const char *message)
+{
+    snprintf(error->message, sizeof(error->message), "%s", message);
+    return false;
+}
+
+/* ---- places ---- */
+
+/* $VARIABLE/craton, else ~/FALLBACK/craton; NULL when neither is known. */
+static const char *xdg_dir(struct arena *arena, const char *variable, const char *fallback)
+{
+    const char *base = getenv(variable), *home = getenv("HOME");
+    if (base != NULL && base[0] == '/')
+        return arena_printf(arena, "%s/craton", base);
+    return home != NULL && home[0] == '/' ? arena_printf(arena, "%s/%s/craton", home, fallback) : NULL;
+}
+
+/* The folder of this program; "." when the kernel does not say. */
+static const char *program_dir(struct arena *arena)
+{
+    char path[PATH_MAX];
+    ssize_t len = readlink("/proc/self/exe", path, sizeof(path));
+    while (len > 0 && path[len - 1] != '/')
+        len--;
+    return len > 1 ? arena_cstr(arena, view_of(path, (size_t)len - 1)) : ".";
+}
+
+/* An installed Craton has its models beside it; one that was built has them in the cache of the set-up. */
+static const char *shared_models(const struct config *config, struct arena *arena, const char *program)
+{
+    const char *set = config_string(config, CONFIG_MODELS_SHARED_DIR);
+    if (set[0] != '\0')
+        return set;
+    const char *installed = arena_printf(arena, "%s/../share/craton/models", program);
+    if (installed != NULL && fs_exists(installed))
+        return installed;
+    const char *cache = getenv("CRATON_CACHE");
+    if (cache == NULL || cache[0] == '\0')
+        cache = xdg_dir(arena, "XDG_CACHE_HOME", ".cache");
+    return cache != NULL ? arena_printf(arena, "%s/models", cache) : "";
+}
+
+bool places_find(const struct config *config, struct arena *arena, struct places *out, struct config_error *error)
+{
+    const char *data = config_string(config, CONFIG_DATA);
+    if (data[0] == '\0')
+        data = xdg_dir(arena, "XDG_DATA_HOME", ".local/share");
+    if (data == NULL)
+        return fail(error, "there is no home directory to keep data in: give --data DIR or set CRATON_DATA");
+
+    const char *program = program_dir(arena);
+    *out = (struct places){
+        .data = data,
+        .store = arena_printf(arena, "%s/store/craton.db", data),
+        .seal_key = arena_printf(arena, "%s/secret.key", data),
+        .endpoint = arena_printf(arena, "%s/endpoint", data),
+        .models = arena_printf(arena, "%s/models", data),
+        .spool = arena_printf(arena, "%s/spool", data),
+        .shared_models = shared_models(config, arena, program),
+        .worker = arena_printf(arena, "%s/craton-worker", program),
+    };
+    return !arena_exhausted(arena) || fail(error, "out of memory");
+}
+
+/* ---- models ---- */
+
+static bool node_fail(struct config_error *error, const struct config_node *node, const char *key, const char *message)
+{
+    snprintf(error->message, sizeof(error->message), "line %u: %s: %s", config_node_line(node), key, message);
+    return false;
+}
+
+/* models.map:
+ *   - ids: "anthropic.claude-*"
+ *     model: my-model
+ *     raw: true
+ */
+static bool read_rules(const struct config *config, struct arena *arena, struct models_options *out, struct config_error *error)
+{
+    const struct config_node *list = config_tree(config, CONFIG_MODELS_MAP);
+    size_t count = config_node_size(list);
+    struct models_rule *rules = ARENA_ARRAY(arena, struct models_rule, count + 1);
+    if (rules == NULL)
+        return fail(error, "out of memory");
+    for (size_t i = 0; i < count; i++) {
+        const struct config_node *node = config_node_at(list, i);
+        rules[i].pattern = config_node_text(config_node_get(node, "ids"));
+        rules[i].model = config_node_text(config_node_get(node, "model"));
+        rules[i].family = config_node_text(config_node_get(node, "family"));
+        config_node_bool(config_node_get(node, "raw"), &rules[i].raw_prompt);
+        if (rules[i].pattern.len == 0 || rules[i].model.len == 0)
+            return node_fail(error, node, "models.map", "each entry needs `ids` (a pattern) and `model` (the name of a local model)");
+        if (rules[i].family.len > 0 && family_find(rules[i].family) == NULL)
+            return node_fail(error, node, "models.map", "there is no model family of that name");
+    }
+    out->rules = rules;
+    out->rule_count = count;
+    return true;
+}
+
+/* One model of a backend:
+ *   backends:
+ *     - url: http://127.0.0.1:8000/v1
+ *       api_key: secret
+ *       models:
+ *         - name: big-model
+ *           remote: Qwen/Qwen3-32B
+ *           kind: text
+ */
+static bool read_remote(const struct config_node *backend, const struct config_node *model, struct models_extra *out,
+                        struct config_error *error)
+{
+    struct view kind = config_node_text(config_node_get(model, "kind"));
+    *out = (struct models_extra){
+        .name = config_node_text(config_node_get(model, "name")),
+        .backend = ENGINE_REMOTE,
+        .kind = view_is(kind, "embedding") ? LOCAL_EMBEDDING : LOCAL_TEXT,
+        .url = config_node_text(config_node_get(backend, "url")),
+        .remote_model = config_node_text(config_node_get(model, "remote")),
+        .api_key = config_node_text(config_node_get(backend, "api_key")),
+    };
+    config_node_i64(config_node_get(model, "context"), &out->context);
+    config_node_i64(config_node_get(model, "dimensions"), &out->dimensions);
+    config_node_bool(config_node_get(model, "vision"), &out->vision);
+    if (out->remote_model.len == 0)
+        out->remote_model = out->name;
+    if (out->name.len == 0 || out->url.len == 0)
+        return node_fail(error, model, "backends", "a backend needs `url`, and each of its models a `name`");
+    if (kind.len > 0 && !view_is(kind, "text") && !view_is(kind, "embedding"))
+        return node_fail(error, model, "backends", "`kind` is text or embedding");
+    return true;
+}
+
+static bool read_remotes(const struct config *config, struct arena *arena, struct models_options *out, struct config_error *error)
+{
+    const struct config_node *backends = config_tree(config, CONFIG_BACKENDS);
+    size_t total = 0;
+    for (size_t i = 0; i < config_node_size(backends); i++)
+        total += config_node_size(config_node_get(config_node_at(backends, i), "models"));
+
+    struct models_extra *extras = ARENA_ARRAY(arena, struct models_extra, total + 1);
+    if (extras == NULL)
+        return fail(error, "out of memory");
+    for (size_t i = 0; i < config_node_size(backends); i++) {
+        const struct config_node *backend = config_node_at(backends, i), *models = config_node_get(backend, "models");
+        for (size_t j = 0; j < config_node_size(models); j++) {
+            if (!read_remote(backend, config_node_at(models, j), &extras[out->extra_count++], error))
+                return false;
+        }
+    }
+    out->extras = extras;
+    return true;
+}
+
+bool settings_models(const struct config *config, const struct places *places, struct arena *arena, struct models_options *out,
+                     struct config_error *error)
+{
+    *out = (struct models_options){
+        .data_models = view_from_cstr(places->models),
+        .shared_models = view_from_cstr(places->shared_models),
+        .default_text = view_from_cstr(config_string(config, CONFIG_MODELS_DEFAULT_TEXT)),
+        .default_embedding = view_from_cstr(config_string(config, CONFIG_MODELS_DEFAULT_EMBEDDING)),
+    };
+    return read_rules(config, arena, out, error) && read_remotes(config, arena, out, error);
+}
+
+/* ---- engine ---- */
+
+void settings_engine(const struct config *config, const struct places *places, struct engine_options *out)
+{
+    *out = (struct engine_options){
+        .worker_path = places->worker,
+        .run_dir = places->data,
+        .threads = (unsigned)config_number(config, CONFIG_ENGINE_THREADS),
+        .memory_budget = (uint64_t)config_number(config, CONFIG_ENGINE_MEMORY_BUDGET),
+        .load_wait_ms = (uint64_t)config_number(config, CONFIG_ENGINE_LOAD_WAIT),
+        .queue_wait_ms = (uint64_t)config_number(config, CONFIG_ENGINE_QUEUE_WAIT),
+        .model_timeout_ms = (uint64_t)config_number(config, CONFIG_ENGINE_MODEL_TIMEOUT),
+        .idle_unload_ms = (uint64_t)config_number(config, CONFIG_ENGINE_IDLE_UNLOAD),
+        .max_queue = (unsigned)config_number(config, CONFIG_ENGINE_MAX_QUEUE),
+        .scripted_rules = config_tree(config, CONFIG_SCRIPTED_RULES),
+    };
+}
+
+/* ---- network ---- */
+
+static bool parse_listen(struct arena *arena, struct view listen, struct http_server_options *out)
+{
+    size_t colon = listen.len;
+    while (colon > 0 && listen.ptr[colon - 1] != ':')
+        colon--;
+    uint64_t port;
+    if (colon == 0 || !view_to_u64(view_from(listen, colon), &port) || port > 65535)
+        return false;
+    struct view host = view_first(listen, colon - 1);
+    if (host.len > 2 && host.ptr[0] == '[' && host.ptr[host.len - 1] == ']')
+        host = view_of(host.ptr + 1, host.len - 2);
+    out->host = arena_cstr(arena, host);
+    out->port = (uint16_t)port;
+    return out->host != NULL && host.len > 0;
+}
+
+bool settings_http(const struct config *config, const struct places *places, struct arena *arena, struct http_server_options *out,
+                   struct config_error *error)
+{
+    const char *cert = config_string(config, CONFIG_TLS_CERT), *key = config_string(config, CONFIG_TLS_KEY);
+    http_server_defaults(out);
+    if (!parse_listen(arena, view_from_cstr(config_string(config, CONFIG_LISTEN)), out))
+        return fail(error, "listen: write an address and a port, such as 127.0.0.1:4747 or [::1]:4747");
+    if ((cert[0] == '\0') != (key[0] == '\0'))
+        return fail(error, "tls.cert and tls.key belong together: give both");
+    if (!settings_auth_allowed(config, out->host))
+        return fail(error, "auth: off is for loopback addresses alone: listen on 127.0.0.1, or leave authentication on");
+    out->tls_cert = cert[0] != '\0' ? cert : NULL;
+    out->tls_key = key[0] != '\0' ? key : NULL;
+    out->tls_self_signed = strcmp(config_string(config, CONFIG_TLS), "self-signed") == 0 && cert[0] == '\0';
+    out->header_timeout_ms = (uint64_t)config_number(config, CONFIG_NET_HEADER_TIMEOUT);
+    out->idle_timeout_ms = (uint64_t)config_number(config, CONFIG_NET_IDLE_TIMEOUT);
+    out->body_limit = (uint64_t)config_number(config, CONFIG_NET_BODY_MAX);
+    out->body_budget = (uint64_t)config_number(config, CONFIG_NET_UNVERIFIED_BODY_BUDGET);
+    out->max_connections = (unsigned)config_number(config, CONFIG_NET_MAX_CONNECTIONS);
+    out->body_dir = places->spool;
+    return true;
+}
+
+bool settings_auth_allowed(const struct config *config, const char *host)
+{
+    if (strcmp(config_string(config, CONFIG_AUTH), "on") == 0)
+        return true;
+    struct in_addr v4;
+    struct in6_addr v6;
+    if (inet_pton(AF_INET, host, &v4) == 1)
+        return (ntohl(v4.s_addr) >> 24) == 127;
+    return inet_pton(AF_INET6, host, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
+}

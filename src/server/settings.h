@@ -1,0 +1,36 @@
+/* server/settings.h - places and options that follow from the configuration, for the server and the command line alike.
+ *
+ * Strings live in the arena. Functions that look at the disk block: not on the loop.
+ */
+#ifndef CRATON_SERVER_SETTINGS_H
+#define CRATON_SERVER_SETTINGS_H
+
+#include "base/config.h"
+#include "engine/engine.h"
+#include "models/registry.h"
+#include "net/http.h"
+
+struct places {                                             /* NULL only when the arena is exhausted */
+    const char *data;                                       /* the data directory, absolute or as given */
+    const char *store;                                      /* DATA/store/craton.db */
+    const char *seal_key;                                   /* DATA/secret.key */
+    const char *endpoint;                                   /* DATA/endpoint: the URL of the running server */
+    const char *models;                                     /* DATA/models */
+    const char *spool;                                      /* DATA/spool: large bodies on their way */
+    const char *shared_models;                              /* read-only models that the set-up installed; may not exist */
+    const char *worker;                                     /* the craton-worker program */
+};
+
+/* False when no data directory can be named or memory is out; the message says what to set. */
+bool places_find(const struct config *config, struct arena *arena, struct places *out, struct config_error *error);
+
+bool settings_models(const struct config *config, const struct places *places, struct arena *arena, struct models_options *out,
+                     struct config_error *error);
+void settings_engine(const struct config *config, const struct places *places, struct engine_options *out);
+bool settings_http(const struct config *config, const struct places *places, struct arena *arena, struct http_server_options *out,
+                   struct config_error *error);
+
+/* Serving without authentication is for loopback addresses alone. */
+bool settings_auth_allowed(const struct config *config, const char *host);
+
+#endif
