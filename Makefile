@@ -3,7 +3,7 @@ BUILD        ?= build
 PREFIX       ?= /usr/local
 FUZZ_SECONDS ?= 20
 
-.PHONY: all run setup test test-all bench lint format fuzz asan install clean help
+.PHONY: all run setup test test-all bench lint format docs fuzz asan install clean help
 
 all: setup              ## build build/craton and build/craton-worker (sets up what is missing)
 	@tools/configure $(BUILD)
@@ -42,6 +42,9 @@ lint: all               ## formatting, source rules, clang-tidy
 format: setup           ## format the sources in place
 	@tools/setup lint
 	@tools/lint --format
+
+docs: all               ## write the pages that are made from tables
+	@tools/docs $(BUILD)
 
 fuzz: setup             ## run every fuzzer for FUZZ_SECONDS each (default 20)
 	@tools/setup lint

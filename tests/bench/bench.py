@@ -1,0 +1,216 @@
+"""Measures Craton side by side with llama-server, in one run on one machine, and prints a table of figures and ratios.
+
+    bench.py BUILD LLAMA_SERVER MODEL.gguf [calls] [tokens] [memory]
+
+calls   signed calls per second on the scripted model, differently signed requests in turn
+tokens  generated tokens per second: 512 shared and 64 own prompt tokens, 128 generated, 1 and 16 clients; llama-server has the same
+        GGUF, the same library files and as many threads
+memory  resident memory five seconds after a second start, and the time until the server is ready
+
+Nothing here asserts: the reader judges. Compare ratios; single figures vary with the machine.
+"""
+import concurrent.futures
+import contextlib
+import json
+import os
+import random
+import socket
+import statistics
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import httpx
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "e2e"))
+os.environ["CRATON_BUILD"] = str(Path(sys.argv[1]).resolve())
+from harness import Server, wait_until  # noqa: E402  (it reads CRATON_BUILD)
+
+BUILD, LLAMA_SERVER, GGUF = (Path(argument).resolve() for argument in sys.argv[1:4])
+WANTED = set(sys.argv[4:]) or {"calls", "tokens", "memory"}
+DISTINCT_REQUESTS = 10_000
+CALL_SECONDS = 8
+THREADS = os.cpu_count()
+CLIENTS = 16
+GENERATED = 128
+
+rows = []
+
+
+def row(what, figure, unit, against=""):
+    rows.append((what, figure, unit, against))
+    print(f"  {what:<58} {figure:>12} {unit:<10} {against}", flush=True)
+
+
+# ---- signed calls ----
+
+def signed_requests(server, path):
+    """Ten thousand Converse requests for the scripted model, each with another text and so another signature."""
+    env = server.environment()
+    credentials = Credentials(env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"])
+    host = server.url.removeprefix("http://")
+    url = f"{server.url}/model/craton.scripted-v1/converse"
+    with path.open("wb") as out:
+        for i in range(DISTINCT_REQUESTS):
+            body = json.dumps({"messages": [{"role": "user", "content": [{"text": f"Say something about number {i}, please."}]}],
+                               "inferenceConfig": {"maxTokens": 64}}).encode()
+            request = AWSRequest("POST", url, data=body, headers={"Content-Type": "application/json"})
+            SigV4Auth(credentials, "bedrock", env["AWS_REGION"]).add_auth(request)
+            lines = [f"POST /model/craton.scripted-v1/converse HTTP/1.1", f"Host: {host}", f"Content-Length: {len(body)}"]
+            lines += [f"{name}: {value}" for name, value in request.headers.items() if name.lower() != "content-length"]
+            raw = "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+            out.write(struct.pack("<I", len(raw)) + raw)
+
+
+def bench_calls(tmp):
+    load = tmp / "load"
+    subprocess.run(["cc", "-O2", "-std=gnu11", "-D_GNU_SOURCE", "-o", load, Path(__file__).with_name("load.c")], check=True)
+    with Server(tmp / "calls", config={"log": {"level": "warn"}}) as server:
+        requests = tmp / "requests"
+        signed_requests(server, requests)
+        host, port = server.url.removeprefix("http://").split(":")
+        for connections, others in ((1, (1600, 8000)), (16, (2200, 25000))):
+            done = subprocess.run([load, host, port, str(connections), str(CALL_SECONDS), requests], check=True, capture_output=True,
+                                  text=True)
+            result = json.loads(done.stdout)
+            row(f"signed Converse calls, scripted, {connections} connection(s)", f"{result['per_second']:,}", "calls/s",
+                f"p50 {result['p50_ms']:.3f} ms, p99 {result['p99_ms']:.3f} ms; {result['per_second'] / others[0]:.1f} x MiniStack's recorded "
+                f"{others[0]:,}, {result['per_second'] / others[1]:.1f} x fakecloud's {others[1]:,} (both unverified there)")
+
+
+# ---- tokens ----
+
+WORDS = ("time year people way day man thing woman life child world school state family student group country problem hand part place case "
+         "week company system program question work government number night point home water room mother area money story fact month lot "
+         "right study book eye job word business issue side kind head house service friend father power hour game line end member law car "
+         "city community name president team minute idea body information back parent face others level office door health person art "
+         "war history party result change morning reason research girl guy moment air teacher force education").split()
+
+
+def prompts():
+    """One shared text of about 512 tokens, and a text of about 64 tokens for each client and round."""
+    shared = " ".join(random.Random(1).choices(WORDS, k=490))
+    def own(client, round_):
+        return " ".join(random.Random(1000 * round_ + client + 2).choices(WORDS, k=60)) + ". Write a long story."
+    return shared, own
+
+
+def run_clients(clients, ask):
+    """Runs ask(client) for each at once; returns generated tokens a second over everything."""
+    begun = time.monotonic()
+    with concurrent.futures.ThreadPoolExecutor(clients) as pool:
+        tokens = sum(pool.map(ask, range(clients)))
+    return tokens / (time.monotonic() - begun)
+
+
+def measure(make_ask):
+    """Tokens a second with 1 and with 16 clients, best of three rounds each, the model warmed up before."""
+    make_ask(0)(0)
+    single = max(run_clients(1, make_ask(round_)) for round_ in (1, 2, 3))
+    many = max(run_clients(CLIENTS, make_ask(round_)) for round_ in (4, 5, 6))
+    return single, many
+
+
+@contextlib.contextmanager
+def llama_server(tmp):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    log = (tmp / "llama-server.log").open("wb")
+    process = subprocess.Popen([LLAMA_SERVER, "-m", GGUF, "-np", str(CLIENTS), "-c", str(CLIENTS * 1024), "-t", str(THREADS), "-tb",
+                                str(THREADS), "--host", "127.0.0.1", "--port", str(port), "--no-ui"], stdout=log, stderr=log,
+                               stdin=subprocess.DEVNULL)
+    url = f"http://127.0.0.1:{port}"
+
+    def ready():
+        if process.poll() is not None:
+            raise AssertionError(f"llama-server ended: {(tmp / 'llama-server.log').read_text()[-2000:]}")
+        with contextlib.suppress(httpx.HTTPError):
+            return httpx.get(url + "/health").status_code == 200
+    try:
+        wait_until(ready, 120, "llama-server")
+        yield url
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def ask_llama(url):
+    shared, own = prompts()
+    client = httpx.Client(timeout=600, limits=httpx.Limits(max_connections=CLIENTS))
+
+    def make(round_):
+        def ask(number):
+            reply = client.post(url + "/v1/chat/completions", json={
+                "messages": [{"role": "system", "content": shared}, {"role": "user", "content": own(number, round_)}],
+                "max_tokens": GENERATED, "temperature": 0, "ignore_eos": False, "cache_prompt": True})
+            reply.raise_for_status()
+            return reply.json()["usage"]["completion_tokens"]
+        return ask
+    return make
+
+
+def ask_craton(server, model):
+    shared, own = prompts()
+    client = server.client(max_pool_connections=CLIENTS, read_timeout=600)
+
+    def make(round_):
+        def ask(number):
+            reply = client.converse(modelId=model, system=[{"text": shared}],
+                                    messages=[{"role": "user", "content": [{"text": own(number, round_)}]}],
+                                    inferenceConfig={"maxTokens": GENERATED, "temperature": 0})
+            return reply["usage"]["outputTokens"]
+        return ask
+    return make
+
+
+def bench_tokens(tmp):
+    with llama_server(tmp) as url:
+        peer = measure(ask_llama(url))
+    for clients, figure in zip((1, CLIENTS), peer):
+        row(f"llama-server -np {CLIENTS}, {clients} client(s)", f"{figure:.1f}", "tokens/s")
+    with Server(tmp / "tokens", config={"log": {"level": "warn"}}) as server:
+        for layout, name in (("keep", "the same file"), ("auto", "--layout auto")):
+            server.craton("models", "add", f"bench-{layout}", GGUF, "--layout", layout, timeout=900)
+            own = measure(ask_craton(server, f"bench-{layout}"))
+            for clients, figure, other in zip((1, CLIENTS), own, peer):
+                row(f"craton, {name}, {clients} client(s)", f"{figure:.1f}", "tokens/s", f"{figure / other:.2f} x llama-server")
+            server.craton("models", "remove", f"bench-{layout}")
+
+
+# ---- memory and start ----
+
+def bench_memory(tmp):
+    ready = []
+    server = Server(tmp / "memory")
+    server.start()
+    server.stop()
+    for _ in range(5):
+        begun = time.monotonic()
+        server.start()
+        ready.append((time.monotonic() - begun) * 1000)
+        if len(ready) == 5:
+            time.sleep(5)
+            status = Path(f"/proc/{server.process.pid}/status").read_text()
+            resident = int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1])
+            row("resident memory 5 s after the start, workers apart", f"{resident / 1024:.1f}", "MiB", "at most 15 wanted")
+        server.stop()
+    row("start until health answers (with the client's polling)", f"{statistics.median(ready):.0f}", "ms", "at most 50 wanted")
+
+
+def main():
+    print(f"{os.cpu_count()} cores, {GGUF.name}, {time.strftime('%Y-%m-%d')}", flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        for name, bench in (("calls", bench_calls), ("memory", bench_memory), ("tokens", bench_tokens)):
+            if name in WANTED:
+                bench(Path(folder))
+
+
+if __name__ == "__main__":
+    main()
