@@ -37,7 +37,8 @@ static void draw(const char *what, double done)
 
 /* ---- import ---- */
 
-/* One line of the importer's output: {"step": "converting", "done": 0.4} or a result for people: {"text": "…"}. */
+/* One line of the importer's output: {"step": "converting", "done": 0.4} a result for people: {"text": "…"}, or an error:
+ * {"error": {"message": "…"}}. */
 static void take_line(char *line, size_t len)
 {
     struct arena *arena = arena_create(1 << 20);
@@ -46,6 +47,8 @@ static void take_line(char *line, size_t len)
     if (json_get_double(event, "done", &done)) {
         char *step = arena_cstr(arena, json_get_string(event, "step"));
         draw(step != NULL ? step : "", done);
+    } else if (json_get(event, "error") != NULL) {
+        fprintf(stderr, "craton: " VIEW_FMT "\n", VIEW_ARG(json_get_string(json_get(event, "error"), "message")));
     } else if (event != NULL) {
         printf(VIEW_FMT "\n", VIEW_ARG(json_get_string(event, "text")));
     }

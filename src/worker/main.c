@@ -1,5 +1,6 @@
 /* craton-worker - the dangerous and heavy half of Craton: started by `craton serve`, never by hand. */
 #include "base/view.h"
+#include "worker/import_role.h"
 #include "worker/model_role.h"
 #include "worker/sandbox.h"
 
@@ -32,6 +33,8 @@ static int usage(void)
 
 int main(int argc, char **argv)
 {
+    if (argc > 1 && view_is(view_from_cstr(argv[1]), "--role=import"))
+        return import_role(argc, argv);                     /* a tool: no socket, and files to read and write */
     const struct role_row *role = NULL;
     uint64_t fd = 0;
     for (int i = 1; i < argc; i++) {
