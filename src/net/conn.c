@@ -179,6 +179,14 @@ static void drop_large(struct buf *buf)
         buf_free(buf);
 }
 
+/* The session's last bytes have been taken: after them only the end of TLS goes out. */
+static void conn_flush_out(struct conn *conn)
+{
+    conn->state = CONN_FLUSH;
+    if (conn->tls != NULL)
+        tls_end(conn->tls, &conn->cipher);
+}
+
 /* The end of a turn in which something happened to this connection. */
 static void conn_turn(void *arg)
 {
@@ -193,7 +201,7 @@ static void conn_turn(void *arg)
             return;
         }
         if (link->closing)
-            conn->state = CONN_FLUSH;
+            conn_flush_out(conn);
         else if (!more || conn->writing)
             break;
         else if (round >= FLUSH_ROUNDS) {
@@ -212,11 +220,6 @@ static void conn_turn(void *arg)
     drop_large(&link->out);
     drop_large(&conn->sending);
     drop_large(&conn->cipher);
-}
-
-void link_touch(struct link *link)
-{
-    loop_turn_end(link->front->loop, &link->turn);
 }
 
 /* ---- reading -------------------------------------------------------------------------------------------------------------- */
@@ -285,8 +288,8 @@ static void on_read(uv_stream_t *stream, ssize_t len, const uv_buf_t *buffer)
     struct conn *conn = stream->data;
     if (len == 0)
         return;
-    if (len < 0) {
-        conn_close(conn);
+    if (len < 0) {                                          /* also when the peer has only closed its half: that is how */
+        conn_close(conn);                                   /* a client that hangs up is noticed at once */
         return;
     }
     if (conn->state == CONN_LINGER || conn->state == CONN_FLUSH) {

@@ -13,6 +13,11 @@ void front_init(struct front *front, struct loop *loop, const struct http_server
     front->reap = (struct loop_turn){ .fn = reap, .arg = front };
 }
 
+void link_touch(struct link *link)
+{
+    loop_turn_end(link->front->loop, &link->turn);
+}
+
 struct view front_date(struct front *front)
 {
     int64_t wall_ms = clock_wall_ms(loop_clock(front->loop));

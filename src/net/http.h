@@ -4,6 +4,8 @@
  * on the loop, in one of three ways: http_respond() with a whole body, http_respond_file() with a range of a file, or
  * http_start() + http_write()… + http_finish() for a stream. Exactly one of them ends each exchange.
  *
+ * A client that closes its sending half is taken for gone, so that one that hangs up is noticed at once.
+ *
  * Ownership: the exchange belongs to the server. It stays valid until on_closed() has returned, also when the client has gone;
  * calls on an exchange whose client has gone are harmless no-ops. Its arena lives as long. Views in the request point into that
  * arena.

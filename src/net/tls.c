@@ -211,6 +211,14 @@ bool tls_seal(struct tls *tls, struct view plain, struct buf *sealed)
     return collect_sealed(tls, sealed);
 }
 
+void tls_end(struct tls *tls, struct buf *sealed)
+{
+    ERR_clear_error();
+    if (tls_ready(tls))
+        SSL_shutdown(tls->ssl);
+    collect_sealed(tls, sealed);
+}
+
 struct view tls_alpn(const struct tls *tls)
 {
     const unsigned char *name = NULL;

@@ -31,6 +31,7 @@ enum tls_result {
 enum tls_result tls_open(struct tls *tls, struct view bytes, struct view *plain, struct buf *sealed);
 bool tls_ready(const struct tls *tls);                      /* the handshake is done: plain bytes can be sealed */
 bool tls_seal(struct tls *tls, struct view plain, struct buf *sealed);  /* false: broken */
+void tls_end(struct tls *tls, struct buf *sealed);           /* says that nothing follows; call it before closing */
 struct view tls_alpn(const struct tls *tls);                /* what was agreed on; empty when nothing */
 
 #endif

@@ -88,6 +88,7 @@ static void http1_runs_over_tls_with_and_without_alpn(void **state)
         assert_true(view_starts_with(buf_view(&reply), VIEW("HTTP/1.1 200 OK\r\n")));
         assert_true(reply.len > 1000 * 4096);
         assert_true(view_ends_with(buf_view(&reply), VIEW("0\r\n\r\n")));
+        assert_true((SSL_get_shutdown(client.ssl) & SSL_RECEIVED_SHUTDOWN) != 0);   /* a proper end, not a cut */
         buf_free(&reply);
         secure_close(&client);
     }
