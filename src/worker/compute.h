@@ -30,6 +30,9 @@ struct compute_ops {
     bool (*cut)(struct compute *compute, uint32_t slot, int32_t from);
     /* A copy of what the slot holds, from malloc(), or NULL when out of memory. */
     void *(*save)(struct compute *compute, uint32_t slot, size_t *size);
+    /* Makes room for sequences of at least `context` tokens (at most max_context), whatever the slots hold now. False: memory is short,
+     * and nothing has changed. */
+    bool (*grow)(struct compute *compute, uint32_t context);
     /* Replaces what the slot holds. False: it is empty afterwards. */
     bool (*load)(struct compute *compute, uint32_t slot, const void *state, size_t size);
     void (*set_threads)(struct compute *compute, unsigned threads);
@@ -40,7 +43,8 @@ struct compute {
     const struct compute_ops *ops;
     int32_t vocabulary;
     uint32_t slots;
-    uint32_t context;                                       /* tokens that a slot can hold */
+    uint32_t context;                                       /* tokens that a slot can hold now */
+    uint32_t max_context;                                   /* and after grow() */
     size_t max_rows;                                        /* of one run */
     size_t token_bytes;                                     /* what save() needs for a token, about */
     bool can_cut;                                           /* else prefixes cannot be shared */

@@ -1,7 +1,8 @@
 /* worker/llama_compute.h - struct compute over a llama_context.
  *
  * Every slot is a stream of its own (kv_unified is off): a token's attention then runs over its own sequence alone, and where its
- * cells lie does not depend on what other sequences did, so warm and cold runs are equal to the bit.
+ * cells lie does not depend on what other sequences did, so warm and cold runs are equal to the bit. Cells are reserved for all
+ * slots at once and touched when they are made, so the context begins small and grows with the first long sequence.
  */
 #ifndef CRATON_WORKER_LLAMA_COMPUTE_H
 #define CRATON_WORKER_LLAMA_COMPUTE_H

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "worker/calls.h"
 #include "worker/channel.h"
+#include "worker/cores.h"
 #include "worker/embedder.h"
 #include "worker/grant.h"
 #include "worker/prepare.h"
@@ -31,6 +32,7 @@ struct role {
     struct scheduler *scheduler;                            /* of a text model */
     struct embedder *embedder;                              /* of an embedding model */
     struct grant grant;
+    struct cores cores;
     struct calls calls;
     size_t max_calls;
     int loading_steps;                                      /* LOADING messages sent */
@@ -75,7 +77,7 @@ static void write_loaded(struct role *role, struct json_writer *w)
 {
     const struct model *model = role->model;
     bool text = model->compute != NULL;
-    json_put_i64(w, "context", text ? model->compute->context : (int64_t)encoder_positions(model->encoder));
+    json_put_i64(w, "context", text ? model->compute->max_context : (int64_t)encoder_positions(model->encoder));
     json_put_i64(w, "dimensions", text ? 0 : (int64_t)encoder_dimensions(model->encoder));
     json_put_i64(w, "sequences", text ? model->compute->slots : (int64_t)encoder_batch_windows(model->encoder));
     json_put_cstr(w, "layout", model->layout);
@@ -139,6 +141,7 @@ static bool load(struct role *role, struct view payload)
         report_error(role, error);
         return false;
     }
+    cores_open(&role->cores, options.threads, clock_mono_us(role->clock));
     role->max_calls = (size_t)options.max_queue + options.sequences;
     if (!start_engine(role) || !seal()) {
         report_error(role, "the worker could not be set up");
@@ -282,11 +285,16 @@ static bool has_work(const struct role *role)
     return role->scheduler != NULL ? scheduler_ready(role->scheduler) : embedder_ready(role->embedder);
 }
 
+static unsigned threads_now(struct role *role)
+{
+    return cores_threads(&role->cores, role->grant.threads, clock_mono_us(role->clock));
+}
+
 static void compute_text(struct role *role)
 {
     if (!grant_ready(&role->grant, scheduler_priority(role->scheduler), out(role)))
         return;
-    role->model->compute->ops->set_threads(role->model->compute, role->grant.threads);
+    role->model->compute->ops->set_threads(role->model->compute, threads_now(role));
     scheduler_step(role->scheduler);
     grant_step_done(&role->grant, out(role));
 }
@@ -295,7 +303,7 @@ static void compute_vectors(struct role *role)
 {
     if (!grant_ready(&role->grant, embedder_priority(role->embedder), out(role)))
         return;
-    encoder_set_threads(role->model->encoder, role->grant.threads);
+    encoder_set_threads(role->model->encoder, threads_now(role));
     embedder_step(role->embedder);
     grant_step_done(&role->grant, out(role));
 }
@@ -362,6 +370,8 @@ static void close_role(struct role *role)
         while (role->calls.buckets[bucket] != NULL)
             job_ended(role, role->calls.buckets[bucket]);
     }
+    if (role->model != NULL)
+        cores_close(&role->cores);
     model_destroy(role->model);
     channel_destroy(role->channel);
     arena_destroy(role->arena);

@@ -36,9 +36,9 @@ static bool fits(const struct model *model, struct job *job)
         job_fail(job, ENGINE_INVALID, "The prompt is empty.");
         return false;
     }
-    if (job->token_count >= model->compute->context) {
+    if (job->token_count >= model->compute->max_context) {
         job_fail(job, ENGINE_TOO_LONG, "The prompt has %zu tokens, and the model's context holds %u.", job->token_count,
-                 (unsigned)model->compute->context);
+                 (unsigned)model->compute->max_context);
         return false;
     }
     return true;

@@ -206,6 +206,13 @@ static bool batch_may_enter(const struct scheduler *scheduler)
     return running(scheduler, true) < most;
 }
 
+/* Cells for so many tokens of one sequence. */
+static bool make_room(struct scheduler *scheduler, size_t tokens)
+{
+    struct compute *compute = scheduler->compute;
+    return tokens <= compute->context || (tokens <= compute->max_context && compute->ops->grow(compute, (uint32_t)tokens));
+}
+
 static struct job *next_admitted(struct scheduler *scheduler)
 {
     if (free_slot(scheduler) >= scheduler->compute->slots)
@@ -219,8 +226,9 @@ static void admit(struct scheduler *scheduler)
     struct job *job;
     while ((job = next_admitted(scheduler)) != NULL) {
         struct sequence *sequence =
-            sequence_create(job, scheduler->options.model, scheduler->compute->context, scheduler->options.out);
-        if (sequence == NULL) {
+            sequence_create(job, scheduler->options.model, scheduler->compute->max_context, scheduler->options.out);
+        if (sequence == NULL || !make_room(scheduler, job->token_count + 1)) {
+            sequence_destroy(sequence);
             end_queued(scheduler, job, ENGINE_MODEL_ERROR, "The worker is out of memory.");
             continue;
         }
@@ -264,10 +272,23 @@ static size_t gather_rows(struct scheduler *scheduler, struct sequence *sequence
     return count;
 }
 
+/* A sequence that outgrows its cells gets more, or ends. */
+static void make_room_for_next(struct scheduler *scheduler)
+{
+    for (uint32_t slot = 0; slot < scheduler->used;) {
+        struct sequence *sequence = scheduler->slots[slot];
+        if (!decodes(sequence) || make_room(scheduler, sequence->computed + 1))
+            slot++;
+        else
+            scheduler_fail(scheduler, sequence);            /* another may have moved into its slot */
+    }
+}
+
 static void decode_step(struct scheduler *scheduler)
 {
     struct sequence *sequences[MAX_SLOTS];
     bool ended[MAX_SLOTS], batch = false;
+    make_room_for_next(scheduler);
     size_t count = gather_rows(scheduler, sequences, &batch);
     if (count == 0)
         return;

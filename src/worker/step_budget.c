@@ -2,7 +2,7 @@
 
 #define LEARNING_RATE    0.2
 #define IDLE_TARGETS     6                                  /* an idle worker's step: still soon over when somebody comes or goes */
-#define LEAST_SHARE      0.5                                /* of a decode step's time, for prompts, however slow the step is */
+#define LEAST_SHARE      1.0                                /* prompts get as much time as decode steps, however slow these are */
 #define SAVED_QUANTA     2.0                                /* more is never saved up */
 
 void step_budget_init(struct step_budget *budget, int64_t target_us)

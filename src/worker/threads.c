@@ -28,6 +28,7 @@ struct thread_pool *thread_pool_create(unsigned threads)
         return NULL;
     }
     struct ggml_threadpool_params params = ggml_threadpool_params_default((int)threads);
+    params.poll = 0;                                        /* between steps the cores are the server's */
     pool->release = release;
     pool->threads = threads;
     pool->ggml = create(&params);

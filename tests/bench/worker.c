@@ -1,15 +1,17 @@
 /* craton-bench-worker - tokens per second of one worker, bare, over its socket.
  *
- *     craton-bench-worker WORKER MODEL [STREAMS [SHARED [OWN [GENERATED [ROUNDS]]]]]
+ *     craton-bench-worker WORKER MODEL [STREAMS [SHARED [OWN [GENERATED [ROUNDS [THREADS]]]]]]
  *
  * STREAMS clients at once each send ROUNDS requests one after the other, whose prompts have about SHARED words of common beginning
  * and OWN words of their own, and have GENERATED tokens made of each. What is printed counts generated tokens over all the time,
- * prompts included. The first request warms the worker up and is not counted.
+ * prompts included. The first request warms the worker up and is not counted. The processor's time tells more than the clock's on a
+ * machine that has other work, with one thread at least: several wait for each other by spinning.
  */
 #include "worker_client.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #define MAX_WORDS 4000
 
@@ -115,7 +117,7 @@ int main(int argc, char **argv)
     static struct client client;
     char load[4096];
     if (argc < 3) {
-        fputs("craton-bench-worker WORKER MODEL [STREAMS [SHARED [OWN [GENERATED [ROUNDS]]]]]\n", stderr);
+        fputs("craton-bench-worker WORKER MODEL [STREAMS [SHARED [OWN [GENERATED [ROUNDS [THREADS]]]]]]\n", stderr);
         return 2;
     }
     struct settings settings = {
@@ -124,7 +126,7 @@ int main(int argc, char **argv)
         .own = argument(argc, argv, 5, 64),
         .generated = argument(argc, argv, 6, 128),
         .rounds = argument(argc, argv, 7, 1),
-        .threads = 2,
+        .threads = argument(argc, argv, 8, 2),
     };
     if (settings.streams == 0 || settings.streams >= CLIENT_MAX_STREAMS || settings.rounds == 0)
         return 2;
@@ -134,5 +136,10 @@ int main(int argc, char **argv)
         return 1;
     }
     bool measured = measure(&client, &settings);
-    return client_stop(&client) == 0 && measured ? 0 : 1;
+    bool stopped = client_stop(&client) == 0;
+    struct rusage usage;
+    if (measured && getrusage(RUSAGE_CHILDREN, &usage) == 0)
+        printf("%.1f s of processor time, %ld MiB at most\n", (double)usage.ru_utime.tv_sec + (double)usage.ru_utime.tv_usec / 1e6,
+               usage.ru_maxrss / 1024);
+    return stopped && measured ? 0 : 1;
 }

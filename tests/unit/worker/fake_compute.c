@@ -3,9 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_ROWS    512
-#define FIRST_PLAIN 1000
-#define PLAIN       20000
+#define MAX_ROWS      512
+#define FIRST_CONTEXT 512
+#define FIRST_PLAIN   1000
+#define PLAIN         20000
 
 static struct fake_compute *of(struct compute *compute)
 {
@@ -47,7 +48,7 @@ static bool run(struct compute *compute, const struct compute_row *rows, size_t 
     count_passes(fake, rows, count);
     for (size_t i = 0; i < count; i++) {
         uint32_t slot = rows[i].slot;
-        if (slot >= FAKE_SLOTS || rows[i].position != (int32_t)fake->counts[slot] || fake->counts[slot] == FAKE_CONTEXT) {
+        if (slot >= FAKE_SLOTS || rows[i].position != (int32_t)fake->counts[slot] || fake->counts[slot] == compute->context) {
             fake->broken = true;
             return false;
         }
@@ -101,6 +102,18 @@ static bool load(struct compute *compute, uint32_t slot, const void *state, size
     return true;
 }
 
+static bool grow(struct compute *compute, uint32_t context)
+{
+    struct fake_compute *fake = of(compute);
+    if (context > compute->max_context)
+        fake->broken = true;
+    if (fake->full)
+        return false;
+    fake->growths++;
+    compute->context = 2 * context < compute->max_context ? 2 * context : compute->max_context;
+    return true;
+}
+
 static void set_threads(struct compute *compute, unsigned threads)
 {
     (void)compute;
@@ -112,7 +125,7 @@ static void destroy(struct compute *compute)
     fake_compute_destroy(of(compute));
 }
 
-static const struct compute_ops fake_ops = { run, logits_of, clear, cut, save, load, set_threads, destroy };
+static const struct compute_ops fake_ops = { run, logits_of, clear, cut, save, grow, load, set_threads, destroy };
 
 struct fake_compute *fake_compute_create(int32_t vocabulary, struct clock *clock)
 {
@@ -124,7 +137,8 @@ struct fake_compute *fake_compute_create(int32_t vocabulary, struct clock *clock
         .ops = &fake_ops,
         .vocabulary = vocabulary,
         .slots = FAKE_SLOTS,
-        .context = FAKE_CONTEXT,
+        .context = FIRST_CONTEXT,
+        .max_context = FAKE_CONTEXT,
         .max_rows = MAX_ROWS,
         .token_bytes = sizeof(llama_token),
         .can_cut = true,

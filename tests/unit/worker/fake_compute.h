@@ -9,7 +9,7 @@
 #include <stdbool.h>
 
 #define FAKE_SLOTS   8
-#define FAKE_CONTEXT 4096
+#define FAKE_CONTEXT 4096                                   /* after growing; 512 at first */
 
 struct fake_compute {
     struct compute base;
@@ -20,7 +20,8 @@ struct fake_compute {
     int64_t row_us, run_us;                                 /* what a run costs */
     bool fails;                                             /* the next run is refused */
     bool broken;                                            /* a row did not continue its slot */
-    size_t runs, rows, loads, saves;
+    bool full;                                              /* it cannot grow */
+    size_t runs, rows, loads, saves, growths;
     size_t decode_passes, decode_runs;                      /* of runs whose rows are all of different slots */
     size_t largest_piece;                                   /* rows of one slot in one run */
 };

@@ -426,6 +426,36 @@ static void answer_ends_where_the_context_is_full(void **state)
     assert_int_equal(bench.answers[1].end.usage.output_tokens, 5);
 }
 
+static void context_grows_with_prompts_and_with_answers(void **state)
+{
+    (void)state;
+    struct ask ask = { .length = 500, .seed = 1, .common = 500, .max_tokens = 100, .priority = PRIORITY_ON_DEMAND };
+    struct ask longer = { .length = 2000, .seed = 2, .common = 2000, .max_tokens = 10, .priority = PRIORITY_ON_DEMAND };
+    add(1, ask);
+    run_all();
+    assert_int_equal(bench.fake->growths, 1);
+    add(2, longer);
+    run_all();
+    assert_int_equal(bench.fake->growths, 2);
+    assert_text_is_right(1, ask);
+    assert_text_is_right(2, longer);
+}
+
+static void sequence_that_finds_no_room_to_grow_ends_alone(void **state)
+{
+    (void)state;
+    struct ask other = { .length = 20, .seed = 2, .common = 20, .max_tokens = 200, .priority = PRIORITY_ON_DEMAND };
+    bench.fake->full = true;
+    add(1, (struct ask){ .length = 500, .seed = 1, .common = 500, .max_tokens = 100, .priority = PRIORITY_ON_DEMAND });
+    add(2, other);
+    add(3, (struct ask){ .length = 600, .seed = 1, .common = 600, .max_tokens = 1, .priority = PRIORITY_ON_DEMAND });
+    run_all();
+    assert_int_equal(bench.answers[1].end.status, ENGINE_MODEL_ERROR);
+    assert_int_equal(bench.answers[3].end.status, ENGINE_MODEL_ERROR);
+    assert_int_equal(bench.answers[2].end.status, ENGINE_OK);
+    assert_text_is_right(2, other);
+}
+
 static void cache_point_is_counted_when_it_is_written_and_when_it_is_read(void **state)
 {
     (void)state;
@@ -458,6 +488,8 @@ int main(void)
         TEST(batch_moves_under_a_flood_of_live_calls),
         TEST(run_that_the_engine_refuses_ends_its_sequences_only),
         TEST(answer_ends_where_the_context_is_full),
+        TEST(context_grows_with_prompts_and_with_answers),
+        TEST(sequence_that_finds_no_room_to_grow_ends_alone),
         TEST(cache_point_is_counted_when_it_is_written_and_when_it_is_read),
     };
     return cmocka_run_group_tests(tests, vocab_setup, vocab_teardown);
