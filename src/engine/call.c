@@ -4,12 +4,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-int64_t call_age_us(const struct engine_call *call)
+int64_t engine_call_age_us(const struct engine_call *call)
 {
     return clock_mono_us(loop_clock(call->engine->loop)) - call->submitted_us;
 }
 
-void call_limit(struct engine_call *call, uint64_t after_ms, void (*fn)(void *call))
+void engine_call_limit(struct engine_call *call, uint64_t after_ms, void (*fn)(void *call))
 {
     loop_timer_cancel(call->timer);
     call->timer = loop_timer_start(call->engine->loop, after_ms, fn, call);
@@ -29,7 +29,7 @@ set_end(struct engine_call *call, enum engine_status status, const char *format,
     call->end = (struct engine_end){ .status = status, .message = call->message };
 }
 
-void call_refuse(struct engine_call *call, enum engine_status status, const char *format, ...)
+void engine_call_refuse(struct engine_call *call, enum engine_status status, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
@@ -37,7 +37,7 @@ void call_refuse(struct engine_call *call, enum engine_status status, const char
     va_end(args);
 }
 
-void call_end_later(struct engine_call *call)
+void engine_call_end_later(struct engine_call *call)
 {
     if (call->lane != NULL)
         lane_leave(call);
@@ -54,20 +54,20 @@ void engine_call_fail(struct engine_call *call, enum engine_status status, const
     va_start(args, format);
     set_end(call, status, format, args);
     va_end(args);
-    call_end_later(call);
+    engine_call_end_later(call);
 }
 
-void call_deltas(struct engine_call *call, const struct gen_delta *deltas, size_t count)
+void engine_call_deltas(struct engine_call *call, const struct gen_delta *deltas, size_t count)
 {
     if (call->state != CALL_RUNNING || count == 0)
         return;
     if (call->first_token_us == 0 && (count > 1 || deltas[0].type != GEN_BEGIN))
-        call->first_token_us = call_age_us(call);
+        call->first_token_us = engine_call_age_us(call);
     if (call->sink.on_delta != NULL)
         call->sink.on_delta(call->sink.ctx, deltas, count);
 }
 
-void call_vectors(struct engine_call *call, const struct embed_result *result)
+void engine_call_vectors(struct engine_call *call, const struct embed_result *result)
 {
     if (call->state == CALL_RUNNING && call->sink.on_vectors != NULL)
         call->sink.on_vectors(call->sink.ctx, result);
@@ -79,7 +79,7 @@ static void finish(struct engine_call *call, struct engine_end *end)
     struct engine_sink sink = call->sink;
     struct lane *lane = call->lane;
     end->first_token_us = call->first_token_us;
-    end->total_us = call_age_us(call);
+    end->total_us = engine_call_age_us(call);
     if (end->message == NULL)
         end->message = "";
     loop_timer_cancel(call->timer);
@@ -110,7 +110,7 @@ void engine_call_end(struct engine_call *call, const struct engine_end *end)
     finish(call, &copy);
 }
 
-void calls_end_due(void *arg)
+void engine_calls_end_due(void *arg)
 {
     struct engine *engine = arg;
     for (struct list_link *link; (link = list_pop_front(&engine->ending)) != NULL;) {

@@ -1,5 +1,6 @@
 /* engine/engine.c - the engine's outside: its life, its models, and how calls come in. */
 #include "engine/internal.h"
+#include "net/http_client.h"
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -52,7 +53,7 @@ struct engine *engine_create(struct loop *loop, const struct engine_options *opt
     list_init(&engine->lanes);
     list_init(&engine->workers);
     list_init(&engine->ending);
-    engine->turn = (struct loop_turn){ .fn = calls_end_due, .arg = engine };
+    engine->turn = (struct loop_turn){ .fn = engine_calls_end_due, .arg = engine };
     worker_grants_init(engine, engine->options.threads);
     engine->worker_path = strdup(options->worker_path != NULL ? options->worker_path : "craton-worker");
     engine->scratch = arena_create(SCRATCH_MAX);
@@ -85,13 +86,14 @@ void engine_destroy(struct engine *engine)
             end_calls_of(&lane->waiting[p]);
         end_calls_of(&lane->running);
     }
-    calls_end_due(engine);
+    engine_calls_end_due(engine);
     worker_destroy_all(engine);
     while (!list_empty(&engine->lanes))
         lane_destroy(LIST_ITEM(list_first(&engine->lanes), struct lane, link));
     loop_timer_cancel(engine->grant_timer);
     loop_turn_cancel(engine->loop, &engine->turn);
     scripted_destroy(engine->scripted);
+    http_client_destroy(engine->http);
     arena_destroy(engine->scratch);
     free(engine->worker_path);
     free(engine);
@@ -183,7 +185,8 @@ static void admit(struct engine_call *call, const struct model_request *request)
 {
     struct lane *lane = call->lane;
     if (lane == NULL) {
-        engine_call_fail(call, ENGINE_NO_MODEL, "There is no local model named \"" VIEW_FMT "\".", VIEW_ARG(view_first(request->model, 128)));
+        struct view name = view_first(request->model, 128);
+        engine_call_fail(call, ENGINE_NO_MODEL, "There is no local model named \"" VIEW_FMT "\".", VIEW_ARG(name));
         return;
     }
     const char *why_not = mismatch(lane, request);
@@ -191,11 +194,11 @@ static void admit(struct engine_call *call, const struct model_request *request)
         engine_call_fail(call, ENGINE_INVALID, "%s", why_not);
         return;
     }
-    call_refuse(call, ENGINE_OVERLOADED, "Out of memory.");
+    engine_call_refuse(call, ENGINE_OVERLOADED, "Out of memory.");
     if (lane->backend->prepare(call, request))
         lane_enqueue(lane, call);
     else
-        call_end_later(call);
+        engine_call_end_later(call);
 }
 
 struct engine_call *engine_submit(struct engine *engine, const struct model_request *request, const struct engine_sink *sink)

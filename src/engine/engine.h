@@ -36,7 +36,7 @@ struct engine_model {
     struct view query_prefix, document_prefix;              /* embedding models: put before each text */
     int64_t context;                                        /* tokens a sequence may hold; 0: the model's own */
     uint64_t file_bytes;                                    /* local: what a load will take at least; 0: not known */
-    struct view url, remote_model, api_key;                 /* remote */
+    struct view url, remote_model, api_key;                 /* remote; url as SDKs have it: http://host:8000/v1 */
 };
 
 struct engine_options {

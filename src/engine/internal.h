@@ -20,7 +20,7 @@
 struct lane;
 struct worker;
 struct scripted;
-struct remote;
+struct http_client;
 
 enum call_state { CALL_WAITING, CALL_RUNNING, CALL_ENDING };
 
@@ -45,7 +45,7 @@ struct engine_call {
 
 /* What carries a lane's calls out. None of these may call the sink from inside. */
 struct backend {
-    /* Copies what it needs of the request. False: out of memory, or call_refuse() has said why not. */
+    /* Copies what it needs of the request. False: out of memory, or engine_call_refuse() has said why not. */
     bool (*prepare)(struct engine_call *call, const struct model_request *request);
     void (*start)(struct engine_call *call);                /* the call is running */
     void (*stop)(struct engine_call *call);                 /* cancelled or too late: nothing more may come of it */
@@ -96,24 +96,24 @@ struct engine {
     struct grants grants;
     struct loop_timer *grant_timer;
     struct scripted *scripted;
-    struct remote *remote;
+    struct http_client *http;                               /* of the remote backend; NULL until its first call */
     bool closing;
 };
 
 /* ---- call.c ---- */
 
 /* Before prepare() returns false: why. */
-void call_refuse(struct engine_call *call, enum engine_status status, const char *format, ...)
+void engine_call_refuse(struct engine_call *call, enum engine_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-void call_end_later(struct engine_call *call);              /* with call->end, at the end of this turn */
+void engine_call_end_later(struct engine_call *call);              /* with call->end, at the end of this turn */
 /* Ends the call at the end of this turn; the backend has nothing to do with it any more. */
 void engine_call_fail(struct engine_call *call, enum engine_status status, const char *format, ...) __attribute__((format(printf, 3, 4)));
-void call_deltas(struct engine_call *call, const struct gen_delta *deltas, size_t count);
-void call_vectors(struct engine_call *call, const struct embed_result *result);
+void engine_call_deltas(struct engine_call *call, const struct gen_delta *deltas, size_t count);
+void engine_call_vectors(struct engine_call *call, const struct embed_result *result);
 void engine_call_end(struct engine_call *call, const struct engine_end *end);     /* on_end now; the call is gone */
-void call_limit(struct engine_call *call, uint64_t after_ms, void (*fn)(void *call));  /* replaces its timer */
-void calls_end_due(void *engine);                           /* the engine's turn */
-int64_t call_age_us(const struct engine_call *call);
+void engine_call_limit(struct engine_call *call, uint64_t after_ms, void (*fn)(void *call));  /* replaces its timer */
+void engine_calls_end_due(void *engine);                           /* the engine's turn */
+int64_t engine_call_age_us(const struct engine_call *call);
 
 /* ---- lane.c ---- */
 

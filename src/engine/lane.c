@@ -75,13 +75,14 @@ static void on_wait_over(void *arg)
     struct engine_call *call = arg;
     call->timer = NULL;
     struct lane *lane = call->lane;
-    uint64_t waited_ms = (uint64_t)call_age_us(call) / 1000, limit_ms = lane->engine->options.queue_wait_ms;
+    uint64_t waited_ms = (uint64_t)engine_call_age_us(call) / 1000, limit_ms = lane->engine->options.queue_wait_ms;
     if (lane->state != ENGINE_MODEL_READY)
         engine_call_fail(call, ENGINE_NOT_READY, "The model is still being loaded. Try again in a moment.");
     else if (waited_ms < limit_ms)
-        call_limit(call, limit_ms - waited_ms, on_wait_over);  /* loaded meanwhile: now it is an ordinary queue */
+        engine_call_limit(call, limit_ms - waited_ms, on_wait_over);  /* loaded meanwhile: now it is an ordinary queue */
     else
-        engine_call_fail(call, ENGINE_OVERLOADED, "The model has been too busy for %llu ms. Try again later.", (unsigned long long)limit_ms);
+        engine_call_fail(call, ENGINE_OVERLOADED, "The model has been too busy for %llu ms. Try again later.",
+                         (unsigned long long)limit_ms);
 }
 
 static void on_work_over(void *arg)
@@ -111,7 +112,7 @@ void lane_enqueue(struct lane *lane, struct engine_call *call)
     lane->waiting_bytes += call->payload.len;
     lane_pump(lane);
     if (call->state == CALL_WAITING)
-        call_limit(call, lane->state == ENGINE_MODEL_READY ? options->queue_wait_ms : options->load_wait_ms, on_wait_over);
+        engine_call_limit(call, lane->state == ENGINE_MODEL_READY ? options->queue_wait_ms : options->load_wait_ms, on_wait_over);
 }
 
 void lane_leave(struct engine_call *call)
@@ -150,7 +151,7 @@ static void start(struct lane *lane, struct engine_call *call)
     loop_timer_cancel(call->timer);
     call->timer = NULL;
     if (lane->model.backend != ENGINE_SCRIPTED)             /* rules end by themselves, and there are very many of such calls */
-        call_limit(call, lane->engine->options.model_timeout_ms, on_work_over);
+        engine_call_limit(call, lane->engine->options.model_timeout_ms, on_work_over);
     if (call->state == CALL_RUNNING)
         lane->backend->start(call);
 }

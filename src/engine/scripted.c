@@ -83,7 +83,7 @@ static void begin(struct play *play)
                                   { .type = GEN_TOOL_START, .id = script->tool_id, .name = script->tool } };
     play->begun = true;
     play->begun_us = clock_mono_us(loop_clock(play->call->engine->loop));
-    call_deltas(play->call, first, script->kind == SCRIPT_TOOL_CALL ? 2 : 1);
+    engine_call_deltas(play->call, first, script->kind == SCRIPT_TOOL_CALL ? 2 : 1);
 }
 
 /* How many tokens may have been said by now. */
@@ -113,7 +113,7 @@ static bool say_some(struct play *play)
         play->said += len;
         play->tokens++;
     }
-    call_deltas(play->call, deltas, count);
+    engine_call_deltas(play->call, deltas, count);
     return count > 0 && play->call->state == CALL_RUNNING && !play->call->paused;
 }
 
@@ -136,7 +136,7 @@ static void go_on(struct play *play)
             return;
         }
     } else if (call->kind == MODEL_EMBED && play->script.status == ENGINE_OK) {
-        call_vectors(call, &play->script.vectors);
+        engine_call_vectors(call, &play->script.vectors);
         if (call->state != CALL_RUNNING)
             return;
     }

@@ -74,7 +74,7 @@ bool worker_take_deltas(struct worker *worker, const struct wire_frame *frame)
         if (call == NULL)
             return true;
         call->owed += (uint32_t)count;
-        call_deltas(call, deltas, count);                   /* may cancel, and so forget, the call */
+        engine_call_deltas(call, deltas, count);                   /* may cancel, and so forget, the call */
     }
     struct engine_call *call = stream_find(worker, frame->stream);
     if (call != NULL && !call->paused && call->owed >= CREDIT_AT_ONCE)
@@ -89,7 +89,7 @@ bool worker_take_vectors(struct worker *worker, const struct wire_frame *frame)
         return false;
     struct engine_call *call = stream_find(worker, frame->stream);
     if (call != NULL)
-        call_vectors(call, &result);
+        engine_call_vectors(call, &result);
     return true;
 }
 
@@ -114,7 +114,7 @@ static bool prepare(struct engine_call *call, const struct model_request *reques
     wire_write_request(&call->payload, request);
     if (!buf_failed(&call->payload))
         return true;
-    call_refuse(call, ENGINE_TOO_LONG, "The request is larger than %u MiB.", WIRE_MAX_PAYLOAD >> 20);
+    engine_call_refuse(call, ENGINE_TOO_LONG, "The request is larger than %u MiB.", WIRE_MAX_PAYLOAD >> 20);
     return false;
 }
 
