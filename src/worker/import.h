@@ -96,7 +96,7 @@ struct layout_result {
     bool embedding, has_template;
     int64_t parameters, context, dimensions;
     bool measured;                                          /* loss is that of the conversion that was kept */
-    double loss;                                            /* text: KL divergence to the source's logits, in nats; embeddings: 1 - cosine */
+    double loss;                                            /* text: KL divergence to the source, nats a token; embeddings: the worst 1 - cosine */
 };
 
 /* Looks at the GGUF file `from` and puts it at `to`: as it is, or unless the import keeps layouts, in the layout that this processor

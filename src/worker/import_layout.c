@@ -2,7 +2,7 @@
  *
  * ggml's processor backend rearranges some types for its fast kernels when it loads them (Q8_0, Q4_0, the K types …) and computes
  * the others slowly, F32 and Q4_1 among them. Those become Q8_0, which is measured against the source on a built-in text and
- * kept only when the loss is below what anybody could see.
+ * kept only when the loss is below what anybody could see. Small embedding models often fail that, and become F16 instead.
  */
 #include "worker/import.h"
 #include "worker/shim.h"
@@ -18,9 +18,19 @@
 #include <unistd.h>
 
 #define LOSS_MAX_TEXT      0.03                             /* nats a token; a sampler's noise is a hundred times that */
-#define LOSS_MAX_EMBEDDING 0.002
+#define LOSS_MAX_EMBEDDING 0.0005                           /* 1 - cosine of the worst sample */
 #define MEASURE_STEP       32                               /* tokens a decode: bounds the memory that logits take */
 #define MEASURE_TOKENS     320
+
+/* In the order in which they are tried. */
+static const struct candidate {
+    enum llama_ftype file_type;
+    enum ggml_type type;
+    bool text;                                              /* also for text models */
+} candidates[] = {
+    { LLAMA_FTYPE_MOSTLY_Q8_0, GGML_TYPE_Q8_0, true },
+    { LLAMA_FTYPE_MOSTLY_F16, GGML_TYPE_F16, false },
+};
 
 static const enum ggml_type slow_types[] = { GGML_TYPE_F32, GGML_TYPE_F16, GGML_TYPE_BF16, GGML_TYPE_Q4_1, GGML_TYPE_Q5_0, GGML_TYPE_Q5_1 };
 
@@ -40,6 +50,8 @@ static const char text_sample[] =
 
 static const char *const sentence_samples[] = {
     "The quick brown fox jumps over the lazy dog.",
+    "I am sorry.",
+    "weather",
     "How do I reset the password of my account?",
     "Photosynthesis turns light, water and carbon dioxide into sugar and oxygen.",
     "Der Zug nach Hamburg hat heute leider zwanzig Minuten Verspätung.",
@@ -240,15 +252,15 @@ static bool measure_embedding(struct import *im, struct llama_context *source, s
 {
     int32_t dimensions = llama_model_n_embd(llama_get_model(source));
     const size_t count = sizeof sentence_samples / sizeof sentence_samples[0];
-    double sum = 0;
+    *loss = 0;
     for (size_t i = 0; i < count; i++) {
         const float *a = embed(im, source, sentence_samples[i]), *b = embed(im, other, sentence_samples[i]);
         if (a == NULL || b == NULL)
             return import_fail(im, "UnsupportedModel", "the engine cannot compute embeddings with this model");
-        sum += 1 - cosine(a, b, dimensions);
+        double one = 1 - cosine(a, b, dimensions);
+        *loss = one > *loss ? one : *loss;
         import_progress(im, "measuring the loss", (double)(i + 1) / (double)count);
     }
-    *loss = sum / (double)count;
     return true;
 }
 
@@ -269,15 +281,15 @@ static bool measure(struct import *im, struct llama_model *source, const char *p
 
 /* ---- writing ---- */
 
-static bool quantize(struct import *im, const char *from, const char *to)
+static bool quantize(struct import *im, const char *from, enum llama_ftype type, const char *to)
 {
     struct llama_model_quantize_params params = llama_model_quantize_default_params();
-    params.ftype = LLAMA_FTYPE_MOSTLY_Q8_0;
+    params.ftype = type;
     params.allow_requantize = true;
     params.nthread = im->threads;
     import_progress(im, "quantizing", 0);
     if (llama_model_quantize(from, to, &params) != 0)
-        return import_fail(im, "CannotQuantize", "the weights could not be turned into Q8_0; --layout keep leaves them as they are");
+        return import_fail(im, "CannotQuantize", "the weights could not be turned into another layout; --layout keep leaves them as they are");
     import_progress(im, "quantizing", 1);
     return true;
 }
@@ -317,23 +329,35 @@ static bool is_slow(enum ggml_type type)
     return false;
 }
 
-/* Tries Q8_0 and keeps it when the loss is small enough; *done tells whether it was. */
-static bool try_fast_layout(struct import *im, struct llama_model *source, const char *from, const char *to, struct layout_result *result,
-                            bool *done)
+/* Tries one layout and keeps it when the loss is small enough; *done tells whether it was. */
+static bool try_layout(struct import *im, struct llama_model *source, const struct candidate *candidate, const char *from, const char *to,
+                       struct layout_result *result, bool *done)
 {
     double loss = 0;
-    *done = false;
-    if (!quantize(im, from, to) || !measure(im, source, to, result, &loss)) {
+    if (!quantize(im, from, candidate->file_type, to) || !measure(im, source, to, result, &loss)) {
         unlink(to);
         return false;
     }
-    result->measured = true;
-    result->loss = loss > 0 ? loss : 0;
     *done = isfinite(loss) && loss <= (result->embedding ? LOSS_MAX_EMBEDDING : LOSS_MAX_TEXT);
-    if (*done)
-        set_layout(result, GGML_TYPE_Q8_0);
-    else
+    if (*done) {
+        result->measured = true;
+        result->loss = loss > 0 ? loss : 0;
+        set_layout(result, candidate->type);
+    } else {
         unlink(to);
+    }
+    return true;
+}
+
+static bool try_layouts(struct import *im, struct llama_model *source, enum ggml_type type, const char *from, const char *to,
+                        struct layout_result *result, bool *done)
+{
+    for (size_t i = 0; i < sizeof candidates / sizeof candidates[0] && !*done; i++) {
+        if (candidates[i].type == type || (!result->embedding && !candidates[i].text))
+            continue;
+        if (!try_layout(im, source, &candidates[i], from, to, result, done))
+            return false;
+    }
     return true;
 }
 
@@ -353,10 +377,8 @@ bool import_layout(struct import *im, const char *from, bool owned, const char *
     describe_model(model, result);
     bool done = false;
     if (!im->keep_layout && is_slow(type))
-        fine = try_fast_layout(im, model, from, to, result, &done);
+        fine = try_layouts(im, model, type, from, to, result, &done);
     llama_model_free(model);
-    if (fine && !done)
-        result->measured = false;
     if (!fine)
         return false;
     if (done && owned)

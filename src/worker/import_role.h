@@ -20,7 +20,7 @@
  *      "layout": "Q8_0", "architecture": "bert", "parameters": 22713216, "context": 512, "dimensions": 384,
  *      "query_prefix": "", "document_prefix": "",             embedding models
  *      "template": true,                                       text models: the GGUF has a chat template
- *      "loss": {"kl": 0.005} | {"cosine": 0.0002},             when the layout was changed: nats a token, or 1 - cosine
+ *      "loss": {"kl": 0.005} | {"cosine": 0.0002},             when the layout was changed: mean nats a token, or the worst 1 - cosine
  *      "default": true, "added": "2026-11-22T18:00:00Z"}
  */
 #ifndef CRATON_WORKER_IMPORT_ROLE_H
