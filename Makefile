@@ -8,6 +8,7 @@ FUZZ_SECONDS ?= 20
 all: setup              ## build build/craton and build/craton-worker (sets up what is missing)
 	@tools/configure $(BUILD)
 	@ninja -C $(BUILD)
+	@tools/models $(BUILD)
 
 run: all                ## build, start the server, ask a model one question, serve until Ctrl-C
 	@tools/run $(BUILD)

@@ -107,14 +107,15 @@ static void reload_server(struct cli *cli)
     }
 }
 
-static const char *model_folder(struct cli *cli, const char *name)
-{
-    return arena_printf(cli->arena, "%s/%s", cli->places.models, name);
-}
+struct adding {
+    const char *layout;
+    bool preferred, shared;                                 /* --default, --shared */
+};
 
-static int add_model(struct cli *cli, const char *name, const char *source, const char *layout)
+static int add_model(struct cli *cli, const char *name, const char *source, const struct adding *adding)
 {
-    const char *folder = model_folder(cli, name);
+    const char *parent = adding->shared ? cli->places.shared_models : cli->places.models;
+    const char *folder = arena_printf(cli->arena, "%s/%s", parent, name);
     if (folder == NULL)
         return cli_fail("out of memory");
     if (!model_name_valid(view_from_cstr(name)))
@@ -124,13 +125,14 @@ static int add_model(struct cli *cli, const char *name, const char *source, cons
     if (!fs_exists(source))
         return cli_fail("there is no file or folder %s", source);
     char words[128];
-    int code = fs_make_dirs(cli->places.models, 0700);
+    int code = fs_make_dirs(parent, adding->shared ? 0755 : 0700);
     if (code != 0)
-        return cli_fail("%s: %s", cli->places.models, fs_error(code, words, sizeof(words)));
+        return cli_fail("%s: %s", parent, fs_error(code, words, sizeof(words)));
 
-    const struct import import = { .worker = cli->places.worker, .name = name, .source = source, .folder = folder, .layout = layout };
+    const struct import import = { .worker = cli->places.worker, .name = name, .source = source, .folder = folder,
+                                   .layout = adding->layout, .preferred = adding->preferred };
     int status = import_run(&import);
-    if (status == EXIT_DONE)
+    if (status == EXIT_DONE && local_endpoint(cli) != NULL)
         reload_server(cli);
     return status;
 }
@@ -154,7 +156,7 @@ static bool remove_folder(struct cli *cli, const char *folder)
 
 static int remove_model(struct cli *cli, const char *name)
 {
-    const char *folder = model_folder(cli, name);
+    const char *folder = arena_printf(cli->arena, "%s/%s", cli->places.models, name);
     const char *aside = arena_printf(cli->arena, "%s/.removed-%ld", cli->places.models, (long)getpid());
     if (folder == NULL || aside == NULL)
         return cli_fail("out of memory");
@@ -163,11 +165,12 @@ static int remove_model(struct cli *cli, const char *name)
                         cli->places.models);
     if (rename(folder, aside) != 0)                         /* from here on nobody finds it, whatever happens to its files */
         return cli_fail("%s cannot be removed", folder);
-    reload_server(cli);
+    if (local_endpoint(cli) != NULL)
+        reload_server(cli);
     return remove_folder(cli, aside) ? EXIT_DONE : cli_fail("%s could not be emptied", aside);
 }
 
-static int pull_model(struct cli *cli, const char *name, const char *url, const char *sum, const char *layout)
+static int pull_model(struct cli *cli, const char *name, const char *url, const char *sum, const struct adding *adding)
 {
     const char *file = arena_printf(cli->arena, "%s/pull-%ld.gguf", cli->places.spool, (long)getpid());
     if (file == NULL)
@@ -178,7 +181,7 @@ static int pull_model(struct cli *cli, const char *name, const char *url, const 
         return cli_fail("%s: %s", cli->places.spool, fs_error(code, words, sizeof(words)));
     int status = import_download(url, file, sum);
     if (status == EXIT_DONE)
-        status = add_model(cli, name, file, layout);
+        status = add_model(cli, name, file, adding);
     fs_remove(file);
     return status;
 }
@@ -187,11 +190,12 @@ static int pull_model(struct cli *cli, const char *name, const char *url, const 
 int command_models(struct cli *cli)
 {
     const char *layout = cli_option(cli, "layout"), *sum = cli_option(cli, "sha256");
+    bool preferred = cli_flag(cli, "default"), shared = cli_flag(cli, "shared");
     if (cli_unknown_option(cli))
         return EXIT_USAGE;
     if (layout != NULL && strcmp(layout, "auto") != 0 && strcmp(layout, "keep") != 0)
         return cli_usage(cli, "--layout is auto or keep");
-    layout = layout != NULL ? layout : "auto";
+    const struct adding adding = { .layout = layout != NULL ? layout : "auto", .preferred = preferred, .shared = shared };
 
     const char *action = cli->argc > 1 ? cli->argv[1] : "";
     char **words = cli->argv + 2;
@@ -201,13 +205,13 @@ int command_models(struct cli *cli)
     if (strcmp(action, "show") == 0 && count == 1)
         return show_model(cli, words[0]);
     if (strcmp(action, "add") == 0 && count == 2)
-        return add_model(cli, words[0], words[1], layout);
+        return add_model(cli, words[0], words[1], &adding);
     if (strcmp(action, "remove") == 0 && count == 1)
         return remove_model(cli, words[0]);
     if (strcmp(action, "pull") == 0 && count == 2) {
         if (sum == NULL || strlen(sum) != 64)
             return cli_usage(cli, "pull needs --sha256 and the 64 digits of the file's checksum");
-        return pull_model(cli, words[0], words[1], sum, layout);
+        return pull_model(cli, words[0], words[1], sum, &adding);
     }
     return cli_usage(cli, "say list, show, add, pull or remove, and their words");
 }

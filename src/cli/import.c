@@ -73,10 +73,10 @@ static void read_lines(int fd)
 
 static bool spawn(const struct import *import, int out, pid_t *pid)
 {
-    char *argv[] = { (char *)(uintptr_t)import->worker, "--role=import",
-                     "--name", (char *)(uintptr_t)import->name,
-                     "--layout", (char *)(uintptr_t)import->layout,
-                     (char *)(uintptr_t)import->source, (char *)(uintptr_t)import->folder, NULL };
+    const char *words[] = { import->worker, "--role=import", "--name", import->name, "--layout", import->layout, import->source,
+                            import->folder, import->preferred ? "--default" : NULL, NULL };
+    char *argv[sizeof(words) / sizeof(words[0])];
+    memcpy(argv, words, sizeof(argv));                      /* posix_spawn changes none of them */
     posix_spawn_file_actions_t actions;
     if (posix_spawn_file_actions_init(&actions) != 0)
         return false;
@@ -103,7 +103,7 @@ int import_run(const struct import *import)
         continue;
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
         return EXIT_DONE;
-    return WIFSIGNALED(status) ? cli_fail("the importer was ended by signal %d", WTERMSIG(status)) : EXIT_FAILED;
+    return WIFSIGNALED(status) ? cli_fail("the importer was ended by signal %d: the file is broken", WTERMSIG(status)) : EXIT_FAILED;
 }
 
 /* ---- download ---- */

@@ -10,6 +10,7 @@ struct import {
     const char *source;                                     /* a GGUF file, a folder with safetensors, or e5-small-q4.bin */
     const char *folder;                                     /* where the model is made; must not exist */
     const char *layout;                                     /* "auto" or "keep" */
+    bool preferred;                                         /* offer it as the default of its kind */
 };
 
 /* Runs the importer to its end. EXIT_DONE, or EXIT_FAILED after a message. */

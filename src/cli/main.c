@@ -31,10 +31,13 @@ static const struct command commands[] = {
     { "chat", command_chat, "chat [--model ID] [TEXT]", "Ask a model; without TEXT, talk with it.",
       "The answer streams as it is made. Without TEXT each line is a turn of one conversation, until end of input.\n" },
     { "embed", command_embed, "embed [--model ID] TEXT", "Print the embedding of a text, as JSON.", "" },
-    { "models", command_models, "models list | show NAME | add NAME PATH [--layout auto|keep] | pull NAME URL --sha256 SUM | remove NAME",
+    { "models", command_models, "models list | show NAME | add NAME PATH | pull NAME URL --sha256 SUM | remove NAME",
       "Look at, add and remove local models.",
-      "PATH is a GGUF file, a folder with safetensors, or e5-small-q4.bin. --layout auto (the default) stores the weights as this\n"
-      "processor runs them fastest without visible loss; keep leaves them as they are.\n" },
+      "PATH is a GGUF file, a folder with safetensors, or e5-small-q4.bin.\n\n"
+      "  --layout auto|keep  auto (the default) stores the weights as this processor runs them fastest without visible\n"
+      "                      loss; keep leaves them as they are\n"
+      "  --default           offer the model as the default of its kind\n"
+      "  --shared            add it where every data directory finds it, as the set-up does\n" },
     { "keys", command_keys, "keys list | create [--bearer] [--name NAME] | revoke ID|NAME", "Look at, make and revoke keys.",
       "create prints two shell exports; create --bearer prints the key alone. A key's secret is shown once.\n" },
     { "status", command_status, "status [--json]", "Say whether the server runs, and what its models do.", "" },
