@@ -34,10 +34,14 @@ static const struct schema chat_schema = { OBJECT_OF(chat_members) };
 
 static const struct openai_style style = { .reason_key = "finish_reason", .envelope = true, .usage = true, .tool_type = true };
 
-struct deepseek_state {                                     /* left only for the prompt body */
-    bool prompt;
+/* R1's prompt ends in an open <think>, so its text begins with thoughts and closes them. */
+static const struct view end_of_thoughts = VIEW_INIT("\n</think>\n\n");
+
+struct deepseek_state {                                     /* left by parse for the prompt body alone */
+    bool thinking;                                          /* of a stream: thoughts have been sent and not closed */
 };
 
+/* A conversation that came by another door leaves no state and is answered as chat. */
 static bool is_prompt(const struct family_stream *stream)
 {
     return stream->parse_state != NULL;
@@ -55,10 +59,7 @@ static enum aws_status deepseek_parse(struct family_input *in, struct model_requ
             return AWS_VALIDATION;
     } else {
         dialect_prompt(in, DIALECT_DEEPSEEK, json_get_string(body, "prompt"), generate);
-        struct deepseek_state *state = ARENA_NEW(in->arena, struct deepseek_state);
-        if (state != NULL)
-            state->prompt = true;
-        in->state = state;
+        in->state = ARENA_NEW(in->arena, struct deepseek_state);
     }
     if (!native_max_tokens(in, body, "max_tokens", DEFAULT_MAX_TOKENS, MAX_TOKENS, &generate->max_tokens))
         return AWS_VALIDATION;
@@ -85,8 +86,16 @@ static void deepseek_result(struct family_stream *stream, const struct gen_resul
         openai_result(&style, stream, result, reply);
         return;
     }
+    struct view text = result->text;
+    if (result->reasoning.len > 0) {
+        struct gathered whole = { .ptr = NULL };
+        gathered_add(&whole, stream->arena, result->reasoning);
+        gathered_add(&whole, stream->arena, end_of_thoughts);
+        stream->failed |= !gathered_add(&whole, stream->arena, result->text);
+        text = view_of(whole.ptr, whole.len);
+    }
     json_object(reply);
-    write_choice(reply, result->text, result->end);
+    write_choice(reply, text, result->end);
     json_end(reply);
 }
 
@@ -97,17 +106,26 @@ static void deepseek_begin(struct family_stream *stream, const struct gen_begin 
         openai_begin(&style, stream, out);
 }
 
+static void send_text(struct family_stream *stream, struct view text, struct chunk_sink *out)
+{
+    struct json_writer chunk = chunk_open(stream);
+    write_choice(&chunk, text, NULL);
+    chunk_close(stream, &chunk, out);
+}
+
 static void deepseek_delta(struct family_stream *stream, const struct gen_delta *delta, struct chunk_sink *out)
 {
     if (!is_prompt(stream)) {
         openai_delta(&style, stream, delta, out);
         return;
     }
-    if (delta->type != GEN_TEXT || delta->text.len == 0)
+    struct deepseek_state *state = stream->parse_state;
+    if ((delta->type != GEN_TEXT && delta->type != GEN_REASONING) || delta->text.len == 0)
         return;
-    struct json_writer chunk = chunk_open(stream);
-    write_choice(&chunk, delta->text, NULL);
-    chunk_close(stream, &chunk, out);
+    if (delta->type == GEN_TEXT && state->thinking)
+        send_text(stream, end_of_thoughts, out);
+    state->thinking = delta->type == GEN_REASONING;
+    send_text(stream, delta->text, out);
 }
 
 static void deepseek_end(struct family_stream *stream, const struct engine_end *end, const struct invocation_metrics *metrics,

@@ -18,6 +18,23 @@ struct dialogue {
     size_t chunks;
 };
 
+/* Every test of a file begins with a fresh dialogue with this family under this id. */
+#define DIALOGUE_FIXTURE(family, id)                \
+    static int set_up(void **state)                 \
+    {                                               \
+        static struct dialogue d;                   \
+        dialogue_begin(&d, (family), (id));         \
+        *state = &d;                                \
+        return 0;                                   \
+    }                                               \
+                                                    \
+    static int tear_down(void **state)              \
+    {                                               \
+        dialogue_end(*state);                       \
+        return 0;                                   \
+    }
+#define DIALOGUE_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
 static inline void dialogue_begin(struct dialogue *d, const struct family *family, const char *id)
 {
     *d = (struct dialogue){ .family = family,
@@ -141,6 +158,20 @@ static inline struct view dialogue_two_deltas(struct dialogue *d, enum gen_reaso
 {
     static const struct gen_delta deltas[] = { TEXT_DELTA("Par"), TEXT_DELTA("is.") };
     return dialogue_stream(d, deltas, COUNT_OF(deltas), reason);
+}
+
+/* The reply to vectors: count rows of dimensions, laid out one after the other. */
+static inline struct view dialogue_vectors(struct dialogue *d, const float *vectors, size_t count, size_t dimensions)
+{
+    static const int32_t tokens[] = { 5, 6, 7, 8 };
+    struct embed_result result = { .vectors = vectors, .count = count, .dimensions = dimensions, .token_counts = tokens };
+    struct json_writer writer;
+    buf_clear(&d->out);
+    json_writer_init(&writer, &d->out);
+    d->family->embedding(&d->stream, &result, &writer);
+    assert_false(json_writer_failed(&writer));
+    assert_false(d->stream.failed);
+    return buf_view(&d->out);
 }
 
 /* A member of what was written last. */

@@ -1,18 +1,6 @@
 #include "dialogue.h"
 
-static int set_up(void **state)
-{
-    static struct dialogue d;
-    dialogue_begin(&d, &family_claude_text, "anthropic.claude-v2");
-    *state = &d;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    dialogue_end(*state);
-    return 0;
-}
+DIALOGUE_FIXTURE(&family_claude_text, "anthropic.claude-v2")
 
 static void a_prompt_becomes_messages_and_the_human_a_stop(void **state)
 {
@@ -96,13 +84,13 @@ static void a_stream_has_a_completion_in_each_chunk_and_metrics_in_the_last(void
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_prompt_becomes_messages_and_the_human_a_stop, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_prompt_may_begin_with_human_without_blank_lines, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_prompt_without_turns_is_refused_unless_it_is_kept_raw, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(limits_are_those_of_the_family, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_guardrail_is_never_ignored, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(the_answer_says_why_it_ended, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_stream_has_a_completion_in_each_chunk_and_metrics_in_the_last, set_up, tear_down),
+        DIALOGUE_TEST(a_prompt_becomes_messages_and_the_human_a_stop),
+        DIALOGUE_TEST(a_prompt_may_begin_with_human_without_blank_lines),
+        DIALOGUE_TEST(a_prompt_without_turns_is_refused_unless_it_is_kept_raw),
+        DIALOGUE_TEST(limits_are_those_of_the_family),
+        DIALOGUE_TEST(a_guardrail_is_never_ignored),
+        DIALOGUE_TEST(the_answer_says_why_it_ended),
+        DIALOGUE_TEST(a_stream_has_a_completion_in_each_chunk_and_metrics_in_the_last),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

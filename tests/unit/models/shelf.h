@@ -45,7 +45,8 @@ static inline void shelf_begin(struct shelf *shelf)
     assert_non_null(mkdtemp(shelf->root));
     snprintf(shelf->data, sizeof(shelf->data), "%s/data", shelf->root);
     snprintf(shelf->shared, sizeof(shelf->shared), "%s/shared", shelf->root);
-    shelf_put(shelf->shared, "smollm2", "{\"kind\":\"text\",\"layout\":\"Q8_0\",\"architecture\":\"llama\",\"context\":2048,\"default\":true}");
+    shelf_put(shelf->shared, "smollm2",
+              "{\"kind\":\"text\",\"layout\":\"Q8_0\",\"architecture\":\"llama\",\"context\":2048,\"default\":true}");
     shelf_put(shelf->shared, "e5", "{\"name\":\"e5\",\"kind\":\"embedding\",\"dimensions\":384,\"query_prefix\":\"query: \","
                                    "\"document_prefix\":\"passage: \",\"default\":true}");
     shelf_put(shelf->shared, "a-minilm", "{\"kind\":\"embedding\",\"dimensions\":384}");

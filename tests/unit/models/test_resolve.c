@@ -88,7 +88,9 @@ static void a_text_model_cannot_answer_for_an_embedding_id(void **state)
 
 static void an_id_that_nobody_has_is_invalid(void **state)
 {
-    static const char *const ids[] = { "nobody.no-such-model-v1", "anthropic.claude-99", "acme.gone-v1", "", "us.smollm2", "arn:aws:s3:::b" };
+    static const char *const ids[] = {
+        "nobody.no-such-model-v1", "anthropic.claude-99", "acme.gone-v1", "", "us.smollm2", "arn:aws:s3:::b"
+    };
     for (size_t i = 0; i < COUNT_OF(ids); i++) {
         assert_int_equal(resolve(state, ids[i]), AWS_VALIDATION);
         assert_string_equal(problem, "The provided model identifier is invalid.");
