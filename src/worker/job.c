@@ -47,13 +47,14 @@ void job_fail(struct job *job, enum engine_status status, const char *format, ..
     job->status = status;
 }
 
-/* Of an embedding call; generations count theirs as they go. */
-static int64_t embedded_tokens(const struct job *job)
+int64_t job_input_tokens(const struct job *job)
 {
-    int64_t total = 0;
-    for (size_t i = 0; job->request.kind == MODEL_EMBED && i < job->request.embed.text_count; i++)
-        total += job->text_tokens[i];
-    return total;
+    if (job->text_tokens == NULL)
+        return (int64_t)job->token_count;
+    int64_t sum = 0;
+    for (size_t i = 0; i < job->request.embed.text_count; i++)
+        sum += job->text_tokens[i];
+    return sum;
 }
 
 void job_write_end(struct buf *out, const struct job *job, enum engine_status status, const char *message, int64_t now_us)
@@ -61,7 +62,7 @@ void job_write_end(struct buf *out, const struct job *job, enum engine_status st
     struct engine_end end = {
         .status = status,
         .message = message,
-        .usage.input_tokens = status == ENGINE_OK ? embedded_tokens(job) : 0,
+        .usage.input_tokens = status == ENGINE_OK ? job_input_tokens(job) : 0,
         .total_us = now_us - job->arrived_us,
     };
     size_t begun = wire_begin(out, WIRE_END, job->stream);

@@ -54,7 +54,10 @@ void job_destroy(struct job *job);                          /* NULL is fine */
 /* Ends preparation with an error; the message is cut to fit. */
 void job_fail(struct job *job, enum engine_status status, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
-/* Writes the END of a call that has no more to say than its status. */
+/* Input tokens of a prepared job: of the prompt, or of all texts. */
+int64_t job_input_tokens(const struct job *job);
+
+/* Writes the END of a call that generated nothing; with ENGINE_OK its usage is the input. */
 void job_write_end(struct buf *out, const struct job *job, enum engine_status status, const char *message, int64_t now_us);
 
 static inline struct job *job_of_turn(struct fair_item *item)

@@ -6,7 +6,6 @@
 #include "worker/cores.h"
 #include "worker/embedder.h"
 #include "worker/grant.h"
-#include "worker/prepare.h"
 #include "worker/preparer.h"
 #include "worker/sandbox.h"
 #include "worker/scheduler.h"
@@ -258,15 +257,7 @@ static void dispatch(struct role *role, struct job *job)
             embedder_add(role->embedder, job);
         return;
     }
-    struct engine_end end = {
-        .status = job->cancelled ? ENGINE_CANCELLED : job->status,
-        .message = job->message,
-        .usage.input_tokens = job->status == ENGINE_OK ? prepared_tokens(job) : 0,
-        .total_us = clock_mono_us(role->clock) - job->arrived_us,
-    };
-    size_t begun = wire_begin(out(role), WIRE_END, job->stream);
-    wire_write_end(out(role), &end);
-    wire_end(out(role), begun);
+    job_write_end(out(role), job, job->cancelled ? ENGINE_CANCELLED : job->status, job->message, clock_mono_us(role->clock));
     job_ended(role, job);
 }
 

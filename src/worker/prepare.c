@@ -126,13 +126,3 @@ void prepare_job(const struct model *model, struct job *job)
     else
         prepare_generate(model, job);
 }
-
-int64_t prepared_tokens(const struct job *job)
-{
-    if (job->text_tokens == NULL)
-        return (int64_t)job->token_count;
-    int64_t sum = 0;
-    for (size_t i = 0; i < job->request.embed.text_count; i++)
-        sum += job->text_tokens[i];
-    return sum;
-}

@@ -12,7 +12,4 @@
 /* Sets job->status, and for ENGINE_OK what its kind needs. */
 void prepare_job(const struct model *model, struct job *job);
 
-/* Of a job of kind MODEL_COUNT, or of any other: its input tokens. */
-int64_t prepared_tokens(const struct job *job);
-
 #endif
