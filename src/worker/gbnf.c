@@ -399,6 +399,10 @@ static unsigned type_of_value(const struct json *value)
 static bool values_equal(const struct json *a, const struct json *b)
 {
     double x, y;
+    if (json_type(a) != json_type(b))
+        return false;
+    if (json_is(a, JSON_STRING))
+        return view_eq(json_string(a), json_string(b));
     if (json_to_double(a, &x) && json_to_double(b, &y))
         return x == y;
     struct buf left = BUF_INIT(GBNF_MAX_TEXT), right = BUF_INIT(GBNF_MAX_TEXT);
@@ -466,9 +470,19 @@ static void append_value(struct buf *out, const struct json *value)
     buf_free(&text);
 }
 
+static bool lists_are_short(const struct conj *conj)
+{
+    for (size_t i = 0; i < conj->count; i++)
+        if (json_size(conj_keyword(conj, i, "enum")) > LISTED_MAX)
+            return false;
+    return true;
+}
+
 static enum yield convert_listed(struct gbnf *g, const struct conj *conj, struct buf *out)
 {
     bool some = false;
+    if (!lists_are_short(conj))
+        return gbnf_refuse_size(g, "The JSON schema lists more than %d values in one place.", LISTED_MAX);
     for (size_t i = 0; i < conj->count; i++) {
         const struct json *only = conj_keyword(conj, i, "const"), *list = conj_keyword(conj, i, "enum");
         if (only == NULL && list == NULL)

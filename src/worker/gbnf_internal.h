@@ -6,6 +6,7 @@
 
 #define CONJ_MAX        24                                  /* schemas that may have to hold at once */
 #define PROPERTIES_MAX  512
+#define LISTED_MAX      1000                                /* values of one enum */
 #define NUMBER_DIGITS   15                                  /* a double keeps these exactly */
 
 /* What became of a schema. */

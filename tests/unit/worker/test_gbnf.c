@@ -317,6 +317,14 @@ static void what_would_explode_is_refused(void **state)
     buf_append_cstr(&text, "}}");
     buf_append_byte(&text, '\0');
     assert_too_large(text.ptr);
+
+    buf_clear(&text);
+    buf_append_cstr(&text, "{\"enum\":[0");
+    for (int i = 1; i < 20000; i++)
+        buf_printf(&text, ",\"value %d\"", i);
+    buf_append_cstr(&text, "]}");
+    buf_append_byte(&text, '\0');
+    assert_too_large(text.ptr);
     buf_free(&text);
 }
 
