@@ -156,6 +156,7 @@ struct engine_end {
     enum engine_status status;
     const char *message;                                    /* for status other than ENGINE_OK; valid during the call back */
     int original_status;                                    /* a remote backend's HTTP status, else 0 */
+    const char *error;                                      /* the AWS error that a scripted rule asks for, in these words; else NULL */
     enum gen_reason reason;
     struct view stop;                                       /* the stop sequence met */
     struct gen_usage usage;

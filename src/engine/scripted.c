@@ -69,6 +69,7 @@ static void end_play(struct play *play)
         .status = script->status,
         .message = script->message.ptr,                     /* NUL-terminated: a rule's text */
         .original_status = script->http_status,
+        .error = script->error,
         .reason = script->reason,
         .stop = script->stop,
         .usage = script->usage,

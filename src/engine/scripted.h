@@ -34,6 +34,7 @@ struct script_rule {
     size_t dimensions;                                      /* 0: by seed */
     enum engine_status status;
     int http_status;
+    const char *error;                                      /* "ThrottlingException" */
     struct view message;
     uint64_t latency_ms;
     double tokens_per_second;                               /* 0: all at once */
@@ -61,6 +62,7 @@ struct script {
     struct embed_result vectors;
     enum engine_status status;                              /* not ENGINE_OK: an error, by the rule or because it cannot be answered */
     int http_status;
+    const char *error;
     struct view message;
 };
 

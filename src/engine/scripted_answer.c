@@ -254,6 +254,7 @@ bool script_answer(struct arena *arena, const struct script_rule *rule, const st
         script->kind = SCRIPT_ERROR;
         script->status = rule->status;
         script->http_status = rule->http_status;
+        script->error = rule->error;
         script->message = rule->message;
     } else if (request->kind == MODEL_EMBED) {
         answer_embed(arena, script, &request->embed);

@@ -172,6 +172,9 @@ static const struct error_row {
     enum engine_status engine_status;
 } error_rows[] = {                                          /* of one status, the first is meant when only the status is given */
     { 400, "ValidationException", ENGINE_INVALID },
+    { 400, "ServiceQuotaExceededException", ENGINE_INVALID },
+    { 403, "AccessDeniedException", ENGINE_INVALID },
+    { 404, "ResourceNotFoundException", ENGINE_INVALID },
     { 408, "ModelTimeoutException", ENGINE_TIMEOUT },
     { 424, "ModelErrorException", ENGINE_MODEL_ERROR },
     { 429, "ThrottlingException", ENGINE_THROTTLED },
@@ -195,12 +198,13 @@ static bool read_error(struct reader *in, const struct config_node *node, struct
             continue;
         rule->status = row->engine_status;
         rule->http_status = row->status;
+        rule->error = row->type;
         rule->message = copy_text(in, config_node_get(node, "message"));
         if (rule->message.len == 0)
             rule->message = VIEW("This error was asked for by a scripted rule.");
         return status_node != NULL || type_node != NULL || wrong(in, node, "an error needs a status or a type");
     }
-    return wrong(in, node, "there is no such error: take status 400, 408, 424, 429, 500 or 503, or its type");
+    return wrong(in, node, "there is no such error: take status 400, 403, 404, 408, 424, 429, 500 or 503, or its type");
 }
 
 static bool read_reason(struct reader *in, const struct config_node *node, struct script_rule *rule)

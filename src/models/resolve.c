@@ -86,12 +86,18 @@ static const struct family *family_of(const struct asked *asked)
     return family;
 }
 
+/* The scripted model does whatever the family asks for. */
+static bool answers_vectors(const struct local_model *local, const struct family *family)
+{
+    return local->backend == ENGINE_SCRIPTED ? family->embedding != NULL : local->kind == LOCAL_EMBEDDING;
+}
+
 static enum aws_status fill(struct arena *arena, const struct asked *asked, struct model_target *out, const char **problem)
 {
     const struct local_model *local = asked->local;
     const struct catalog_entry *entry = asked->entry;
     const struct family *family = family_of(asked);
-    bool embedding = local->kind == LOCAL_EMBEDDING;
+    bool embedding = answers_vectors(local, family);
     if (embedding != (family->embedding != NULL))
         return refuse(arena, AWS_VALIDATION, problem,
                       "The configuration maps " VIEW_FMT " to a local model of another kind: text ids need a text model, embedding ids an "

@@ -39,9 +39,20 @@ bool request_has_cache_points(const struct generate_request *request)
     return false;
 }
 
+/* What a scripted rule asks for, by its name. */
+static struct failure asked_failure(const struct engine_end *end)
+{
+    struct failure failure = { AWS_INTERNAL_SERVER, end->message, failures[end->status].retry, false };
+    for (int status = AWS_PENDING + 1; status < AWS_STATUS_COUNT; status++) {
+        if (strcmp(aws_status_name((enum aws_status)status), end->error) == 0)
+            failure.status = (enum aws_status)status;
+    }
+    return failure;
+}
+
 static void fail(struct inference *inference, const struct engine_end *end)
 {
-    const struct failure *failure = &failures[end->status];
+    const struct failure asked = end->error != NULL ? asked_failure(end) : failures[end->status], *failure = &asked;
     const char *message = failure->message != NULL ? failure->message
                           : end->message != NULL   ? end->message
                                                    : "The system encountered an unexpected error during processing. Try your request again.";

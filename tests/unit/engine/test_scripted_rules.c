@@ -136,6 +136,7 @@ static void settings_of_a_rule_are_read(void **state)
     const struct script_rule *rule = script_rules_match(rules, &request, &place);
     assert_int_equal(rule[0].status, ENGINE_THROTTLED);
     assert_int_equal(rule[0].http_status, 429);
+    assert_string_equal(rule[0].error, "ThrottlingException");
     assert_view_is(rule[0].message, "slow down");
     assert_int_equal(rule[0].latency_ms, 50);
     assert_int_equal(rule[1].status, ENGINE_NOT_READY);

@@ -12,6 +12,7 @@ static int set_up(void **state)
         { .pattern = VIEW_INIT("meta.llama3-8b-*"), .model = VIEW_INIT("smollm2"), .raw_prompt = true },
         { .pattern = VIEW_INIT("acme.writer-v1"), .model = VIEW_INIT("smollm2"), .family = VIEW_INIT("titan-text") },
         { .pattern = VIEW_INIT("amazon.titan-embed-text-v1"), .model = VIEW_INIT("smollm2") },
+        { .pattern = VIEW_INIT("cohere.embed-english-*"), .model = VIEW_INIT("craton.scripted-v1") },
         { .pattern = VIEW_INIT("acme.gone-v1"), .model = VIEW_INIT("nowhere") },
     };
     shelf_begin(&shelf);
@@ -50,6 +51,17 @@ static void ids_of_the_catalogue_are_served_by_the_default_of_their_kind(void **
     assert_served(state, "amazon.titan-embed-text-v2:0", "e5", "titan-embed-v2");
     assert_int_equal(target.family_model.dimensions, 1024);
     assert_true(target.embedding);
+}
+
+static void the_scripted_model_answers_in_the_kind_that_the_id_asks_for(void **state)
+{
+    assert_served(state, "cohere.embed-english-v3", "craton.scripted-v1", "cohere-embed-v3");
+    assert_true(target.embedding);
+    assert_int_equal(target.family_model.dimensions, 1024);
+    assert_served(state, "us.anthropic.claude-opus-4-20250514-v1:0", "craton.scripted-v1", "claude-messages");
+    assert_false(target.embedding);
+    assert_int_equal(resolve(state, "craton.scripted-v1"), AWS_OK);
+    assert_false(target.embedding);
 }
 
 static void profiles_and_arns_are_the_model_they_contain(void **state)
@@ -122,6 +134,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(ids_of_the_catalogue_are_served_by_the_default_of_their_kind, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_scripted_model_answers_in_the_kind_that_the_id_asks_for, set_up, tear_down),
         cmocka_unit_test_setup_teardown(profiles_and_arns_are_the_model_they_contain, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_local_models_name_is_a_model_id, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_configuration_goes_before_the_catalogue, set_up, tear_down),
