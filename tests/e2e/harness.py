@@ -31,6 +31,16 @@ def clean_environment():
     return env
 
 
+def run_js(server, script, *arguments, environment=None):
+    """Runs one of the programs of js/ as a client of this server and returns the document that it prints."""
+    place = subprocess.run([ROOT / "tools/setup", "where", "node"], check=True, capture_output=True, text=True).stdout.strip()
+    done = subprocess.run(["node", Path(__file__).parent / "js" / script, *arguments], capture_output=True, text=True, timeout=120,
+                          stdin=subprocess.DEVNULL, env={**server.shell(), "NODE_PATH": place + "/node_modules", "NODE_NO_WARNINGS": "1",
+                                                         **(environment or {})})
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
 def wait_until(condition, seconds, what):
     """Polls until condition() is true and returns its value; fails the test after that many seconds."""
     deadline = time.monotonic() + seconds

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from harness import ROOT
+from harness import run_js
 from models import ECHO, TEXT, user
 
-HERE = Path(__file__).resolve().parent
 AWS = Path(sys.executable).with_name("aws")
 
 
@@ -30,31 +29,18 @@ def test_aws_cli_lists_models(server):
     assert reply["modelSummaries"] and all(model["providerName"] == "Anthropic" for model in reply["modelSummaries"])
 
 
-@pytest.fixture(scope="session")
-def node_environment():
-    place = subprocess.run([ROOT / "tools/setup", "where", "node"], check=True, capture_output=True, text=True).stdout.strip()
-    return {"NODE_PATH": place + "/node_modules", "NODE_NO_WARNINGS": "1"}
-
-
-def run_js(server, node_environment, script, *arguments):
-    done = subprocess.run(["node", HERE / "js" / script, *arguments], capture_output=True, text=True, timeout=120,
-                          stdin=subprocess.DEVNULL, env={**server.shell(), **node_environment})
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
-
-
 @pytest.mark.parametrize("model", [ECHO, TEXT])
-def test_js_streams_over_its_own_http2(server, node_environment, model):
-    result = run_js(server, node_environment, "converse_stream.js", model, "What is the capital of France? Answer in one short sentence.")
+def test_js_streams_over_its_own_http2(server, model):
+    result = run_js(server, "converse_stream.js", model, "What is the capital of France? Answer in one short sentence.")
     assert result["types"][0] == "messageStart" and result["types"][-2:] == ["messageStop", "metadata"]
     assert ("France" if model == ECHO else "Paris") in result["text"]
     assert result["usage"]["outputTokens"] > 0
 
 
-def test_js_gets_a_typed_error(server, node_environment):
-    result = run_js(server, node_environment, "converse_stream.js", "nobody.no-such-model-v1", "Hello")
+def test_js_gets_a_typed_error(server):
+    result = run_js(server, "converse_stream.js", "nobody.no-such-model-v1", "Hello")
     assert result["error"] == {"name": "ValidationException", "message": "The provided model identifier is invalid.", "status": 400}
 
 
-def test_js_control_plane_lists_models(server, node_environment):
-    assert TEXT in run_js(server, node_environment, "list_models.js")
+def test_js_control_plane_lists_models(server):
+    assert TEXT in run_js(server, "list_models.js")
