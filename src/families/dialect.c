@@ -58,7 +58,7 @@ static const struct marked deepseek = {
 
 static struct view without_leading_newlines(struct view text)
 {
-    while (text.len > 0 && text.ptr[0] == '\n')
+    while (view_starts_with(text, VIEW("\n")))
         text = view_from(text, 1);
     return text;
 }

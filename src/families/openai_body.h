@@ -13,9 +13,9 @@ extern const struct schema openai_tools_schema;            /* of "tools" */
 extern const struct schema openai_stop_schema;             /* of one stop sequence */
 
 #define OPENAI_MESSAGES .types = SCHEMA_ARRAY, .items = &openai_messages_schema, .min_size = 1
-#define OPENAI_TOOLS    .types = SCHEMA_ARRAY | SCHEMA_NULL, .items = &openai_tools_schema
-#define OPENAI_CHOICE   .types = SCHEMA_STRING | SCHEMA_OBJECT | SCHEMA_NULL
-#define OPENAI_STOP     .types = SCHEMA_STRING | SCHEMA_ARRAY | SCHEMA_NULL, .items = &openai_stop_schema
+#define OPENAI_TOOLS    .types = (SCHEMA_ARRAY | SCHEMA_NULL), .items = &openai_tools_schema
+#define OPENAI_CHOICE   .types = (SCHEMA_STRING | SCHEMA_OBJECT | SCHEMA_NULL)
+#define OPENAI_STOP     .types = (SCHEMA_STRING | SCHEMA_ARRAY | SCHEMA_NULL), .items = &openai_stop_schema
 
 /* messages, tools, tool_choice and response_format of a body that fits the schemas above. False after a message was written. */
 bool openai_conversation(struct family_input *in, const struct json *body, struct generate_request *out);

@@ -2,6 +2,8 @@
 
 #include "models/manifest.h"
 
+#include <pthread.h>
+
 static int set_up(void **state)
 {
     static struct shelf shelf;
@@ -140,6 +142,39 @@ static void the_engine_gets_every_model_with_what_it_needs(void **state)
     models_release(snapshot);
 }
 
+#define RESOLVES 3000
+
+static void *resolve_again_and_again(void *arg)
+{
+    struct models *models = arg;
+    for (int i = 0; i < RESOLVES; i++) {
+        struct arena *arena = arena_create(1 << 16);
+        struct model_target target;
+        const char *problem;
+        if (arena == NULL || models_resolve(models, arena, VIEW("anthropic.claude-v2"), &target, &problem) != AWS_OK ||
+            !view_is(target.local, "smollm2"))
+            return models;
+        arena_destroy(arena);
+    }
+    return NULL;
+}
+
+static void ids_resolve_on_many_threads_while_models_are_reloaded(void **state)
+{
+    struct shelf *shelf = *state;
+    pthread_t threads[3];
+    void *failed;
+    shelf_open(shelf, (struct models_options){ 0 });
+    for (size_t i = 0; i < COUNT_OF(threads); i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, resolve_again_and_again, shelf->models), 0);
+    for (int i = 0; i < 20; i++)
+        assert_true(models_reload(shelf->models, NULL));
+    for (size_t i = 0; i < COUNT_OF(threads); i++) {
+        assert_int_equal(pthread_join(threads[i], &failed), 0);
+        assert_null(failed);
+    }
+}
+
 static void names_are_plain(void **state)
 {
     (void)state;
@@ -161,6 +196,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_reload_sees_what_came_and_what_went, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_no_model_is_told_and_left_out, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_engine_gets_every_model_with_what_it_needs, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(ids_resolve_on_many_threads_while_models_are_reloaded, set_up, tear_down),
         cmocka_unit_test(names_are_plain),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
