@@ -13,7 +13,8 @@
 
 /* ---- what the body may hold ---- */
 
-static const char *const versions[] = { "bedrock-2023-05-31", NULL };
+/* The second is what Anthropic's own client sends, also to Bedrock. */
+static const char *const versions[] = { "bedrock-2023-05-31", "2026-10-21", NULL };
 static const char *const roles[] = { "user", "assistant", NULL };
 static const char *const block_types[] = {
     "text", "image", "document", "tool_use", "tool_result", "thinking", "redacted_thinking", NULL

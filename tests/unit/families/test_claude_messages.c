@@ -20,6 +20,14 @@ static void system_and_messages_come_as_text_or_as_blocks(void **state)
     assert_view_is(dialogue_messages(d), "system: Be kind. |\nuser: a b c");
 }
 
+static void the_versions_that_clients_send_are_known(void **state)
+{
+    assert_parses(*state, "{\"anthropic_version\":\"bedrock-2023-05-31\",\"max_tokens\":5," HELLO "}");
+    assert_parses(*state, "{\"anthropic_version\":\"2026-10-21\",\"max_tokens\":5," HELLO "}");
+    assert_refused(*state, "{\"anthropic_version\":\"bedrock-1999-01-01\",\"max_tokens\":5," HELLO "}",
+                   MALFORMED("#/anthropic_version: bedrock-1999-01-01 is not a valid enum value"));
+}
+
 static void sampling_and_stops_are_taken_over_with_the_familys_defaults(void **state)
 {
     struct dialogue *d = *state;
@@ -238,6 +246,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         DIALOGUE_TEST(system_and_messages_come_as_text_or_as_blocks),
+        DIALOGUE_TEST(the_versions_that_clients_send_are_known),
         DIALOGUE_TEST(sampling_and_stops_are_taken_over_with_the_familys_defaults),
         DIALOGUE_TEST(an_open_turn_of_the_assistant_begins_the_answer),
         DIALOGUE_TEST(a_tool_round_trip_is_understood),
