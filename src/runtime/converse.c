@@ -63,17 +63,13 @@ static void end_stream(struct inference *inference, const struct engine_end *end
     call_stream_end(inference->call);
 }
 
-/* The body as a request, with the model's abilities. */
-static enum aws_status parse(struct inference *inference, const struct json *body)
+static enum aws_status parse(struct inference *inference)
 {
     struct call *call = inference->call;
-    if (inference->target.embedding)
-        return call_fail(call, AWS_VALIDATION, "This action doesn't support the model that you provided. Try again with a supported text "
-                                               "or chat model.");
     struct buf error = BUF_INIT(ERROR_MAX);
     struct converse_input input = {
         .arena = call_arena(call),
-        .body = body,
+        .body = call_body(call),
         .vision = inference->target.family_model.vision,
         .max_output_tokens = inference->target.family_model.max_output_tokens,
         .error = &error,
@@ -85,35 +81,40 @@ static enum aws_status parse(struct inference *inference, const struct json *bod
     return status;
 }
 
+static struct conversation *conversation_create(struct inference *inference, bool streaming)
+{
+    struct call *call = inference->call;
+    struct conversation *conversation = ARENA_NEW(call_arena(call), struct conversation);
+    if (conversation == NULL)
+        return NULL;
+    answer_init(&conversation->answer, call_arena(call));
+    converse_stream_init(&conversation->stream, (struct event_sink){ .ctx = inference, .event = streaming ? send_event : NULL });
+    conversation->paths = json_get(call_body(call), "additionalModelResponseFieldPaths");
+    conversation->gather = !streaming || json_size(conversation->paths) > 0;
+    call_defer(call, conversation_free, conversation);
+    return conversation;
+}
+
 static enum aws_status begin(struct call *call, bool streaming)
 {
     enum aws_status status;
     struct inference *inference = inference_create(call, &status);
     if (inference == NULL)
         return status;
-    inference->error_prefix = "The model returned the following errors: ";
-    const struct json *body = call_body(call);
-    const struct json *paths = json_get(body, "additionalModelResponseFieldPaths");
-    if (!response_paths_valid(call, paths, &status))
-        return status;
-    status = parse(inference, body);
-    if (status != AWS_OK)
-        return status;
-
-    struct conversation *conversation = ARENA_NEW(call_arena(call), struct conversation);
+    if (inference->target.embedding)
+        return call_fail(call, AWS_VALIDATION, "This action doesn't support the model that you provided. Try again with a supported text "
+                                               "or chat model.");
+    struct conversation *conversation = conversation_create(inference, streaming);
     if (conversation == NULL)
         return call_fail(call, AWS_INTERNAL_SERVER, "The server is out of memory.");
-    answer_init(&conversation->answer, call_arena(call));
-    converse_stream_init(&conversation->stream,
-                         (struct event_sink){ .ctx = inference, .event = streaming ? send_event : NULL });
-    conversation->paths = paths;
-    conversation->gather = !streaming || json_size(paths) > 0;
-    call_defer(call, conversation_free, conversation);
-
+    if (!response_paths_valid(call, conversation->paths, &status))
+        return status;
+    inference->error_prefix = "The model returned the following errors: ";
     inference->door = conversation;
+    inference->parse = parse;
     inference->on_deltas = deltas_arrived;
     inference->on_done = streaming ? end_stream : reply;
-    return inference_submit(inference);
+    return inference_run(inference);
 }
 
 enum aws_status converse(struct call *call)

@@ -39,6 +39,21 @@ static enum aws_status parse_conversation(struct inference *inference, const str
     return converse_parse(&input, &inference->request);
 }
 
+static enum aws_status parse(struct inference *inference)
+{
+    struct call *call = inference->call;
+    const struct json *input = json_get(call_body(call), "input"), *invoke = json_get(input, "invokeModel");
+    struct buf error = BUF_INIT(ERROR_MAX);
+    enum aws_status status = invoke != NULL ? parse_native(inference, invoke, &error)
+                                            : parse_conversation(inference, json_get(input, "converse"), &error);
+    if (status != AWS_OK)
+        call_fail(call, status, VIEW_FMT, VIEW_ARG(buf_view(&error)));
+    buf_free(&error);
+    inference->request.count_embed = inference->request.kind == MODEL_EMBED;
+    inference->request.kind = MODEL_COUNT;
+    return status;
+}
+
 /* CountTokens: what the same input would cost as a call, counted by the same template and tokenizer. */
 enum aws_status count_tokens(struct call *call)
 {
@@ -46,20 +61,7 @@ enum aws_status count_tokens(struct call *call)
     struct inference *inference = inference_create(call, &status);
     if (inference == NULL)
         return status;
-
-    const struct json *input = json_get(call_body(call), "input");
-    const struct json *invoke = json_get(input, "invokeModel");
-    struct buf error = BUF_INIT(ERROR_MAX);
-    status = invoke != NULL ? parse_native(inference, invoke, &error)
-                            : parse_conversation(inference, json_get(input, "converse"), &error);
-    if (status != AWS_OK)
-        call_fail(call, status, VIEW_FMT, VIEW_ARG(buf_view(&error)));
-    buf_free(&error);
-    if (status != AWS_OK)
-        return status;
-
-    inference->request.count_embed = inference->request.kind == MODEL_EMBED;
-    inference->request.kind = MODEL_COUNT;
+    inference->parse = parse;
     inference->on_done = reply;
-    return inference_submit(inference);
+    return inference_run(inference);
 }

@@ -2,6 +2,8 @@
 
 #include <stdio.h>
 
+#define LOOP_BODY_MAX (64u << 10)                           /* more is parsed in the pool */
+
 struct failure {
     enum aws_status status;
     const char *message;                                    /* NULL: the engine's own */
@@ -158,7 +160,7 @@ struct inference *inference_create(struct call *call, enum aws_status *status)
     return inference;
 }
 
-enum aws_status inference_submit(struct inference *inference)
+static enum aws_status submit(struct inference *inference)
 {
     struct call *call = inference->call;
     struct runtime *runtime = call_context(call);
@@ -172,6 +174,37 @@ enum aws_status inference_submit(struct inference *inference)
     call_on_gone(call, client_gone, inference);
     call_on_writable(call, client_reads, inference);
     return AWS_PENDING;
+}
+
+static void parse_work(void *arg)
+{
+    struct inference *inference = arg;
+    inference->parsed = inference->parse(inference);
+}
+
+static void parse_done(void *arg)
+{
+    struct inference *inference = arg;
+    enum aws_status status = inference->parsed;
+    if (status == AWS_OK && call_gone(inference->call))
+        status = call_fail(inference->call, AWS_SERVICE_UNAVAILABLE, "The client has gone.");
+    if (status == AWS_OK)
+        status = submit(inference);
+    if (status != AWS_PENDING)
+        call_finish(inference->call);                       /* sends the failure */
+}
+
+enum aws_status inference_run(struct inference *inference)
+{
+    struct call *call = inference->call;
+    struct runtime *runtime = call_context(call);
+    if (call_body_bytes(call).len > LOOP_BODY_MAX) {
+        if (loop_work(runtime->loop, parse_work, parse_done, inference))
+            return AWS_PENDING;
+        return call_fail(call, AWS_SERVICE_UNAVAILABLE, "The server is too busy. Try your request again.");
+    }
+    enum aws_status status = inference->parse(inference);
+    return status == AWS_OK ? submit(inference) : status;
 }
 
 static void number_header(struct call *call, const char *name, int64_t number)

@@ -6,6 +6,7 @@
 #define CHUNK_MAX (24u << 20)                               /* what the clients' event decoders take */
 
 struct invocation {
+    bool streaming;                                         /* chunks, not one body */
     struct family_stream stream;
     struct answer answer;
     struct buf frame;                                       /* {"bytes": …} of one chunk */
@@ -37,7 +38,12 @@ static void write_embedding(struct inference *inference, const struct embed_resu
 
 static void finish_body(struct inference *inference, const struct engine_end *end)
 {
+    const struct invocation *invocation = inference->door;
     struct reported_usage usage = usage_report(&end->usage, inference->cache_points);
+    if (invocation->stream.failed) {
+        call_fail_later(inference->call, AWS_INTERNAL_SERVER, "The server ran out of memory.");
+        return;
+    }
     inference_headers(inference, &usage, end);
     call_finish(inference->call);
 }
@@ -70,22 +76,24 @@ static void send_chunk(void *ctx, struct view json)
     inference_event(inference, "chunk", buf_view(&invocation->frame));
 }
 
-static void begin_chunks(struct inference *inference, int64_t input_tokens)
+static void begin_chunks(struct inference *inference, const struct gen_begin *begin)
 {
     struct invocation *invocation = inference->door;
     if (invocation->begun)
         return;
     invocation->begun = true;
-    struct gen_begin begin = { .input_tokens = input_tokens };
-    inference->target.family->stream.begin(&invocation->stream, &begin, &invocation->sink);
+    inference->target.family->stream.begin(&invocation->stream, begin, &invocation->sink);
 }
 
 static void stream_deltas(struct inference *inference, const struct gen_delta *deltas, size_t count)
 {
     struct invocation *invocation = inference->door;
     for (size_t i = 0; i < count; i++) {
-        begin_chunks(inference, deltas[i].type == GEN_BEGIN ? deltas[i].input_tokens : -1);
-        if (deltas[i].type != GEN_BEGIN)
+        bool counted = deltas[i].type == GEN_BEGIN;
+        const struct gen_begin begin = { .input_tokens = counted ? deltas[i].input_tokens : -1,
+                                         .cached_tokens = counted && inference->cache_points ? deltas[i].cached_tokens : 0 };
+        begin_chunks(inference, &begin);
+        if (!counted)
             inference->target.family->stream.delta(&invocation->stream, &deltas[i], &invocation->sink);
     }
 }
@@ -102,7 +110,8 @@ static void end_chunks(struct inference *inference, const struct engine_end *end
         .cache_read = usage.cache_read,
         .cache_write = usage.cache_write,
     };
-    begin_chunks(inference, usage.input);
+    const struct gen_begin begin = { .input_tokens = usage.input, .cached_tokens = usage.cache_read };
+    begin_chunks(inference, &begin);
     inference->target.family->stream.end(&invocation->stream, end, &metrics, &invocation->sink);
     if (invocation->stream.failed)
         call_stream_exception(inference->call, AWS_INTERNAL_SERVER, "The server ran out of memory.");
@@ -123,14 +132,15 @@ static enum aws_status refuse_unsupported(struct call *call)
     return AWS_OK;
 }
 
-static enum aws_status parse(struct inference *inference, struct invocation *invocation, bool streaming)
+static enum aws_status parse(struct inference *inference)
 {
     struct call *call = inference->call;
+    struct invocation *invocation = inference->door;
     struct buf error = BUF_INIT(ERROR_MAX);
     struct family_input input = {
         .arena = call_arena(call),
         .body = call_body_bytes(call),
-        .streaming = streaming,
+        .streaming = invocation->streaming,
         .model = &inference->target.family_model,
         .error = &error,
     };
@@ -140,6 +150,20 @@ static enum aws_status parse(struct inference *inference, struct invocation *inv
     buf_free(&error);
     invocation->stream.parse_state = input.state;
     return status;
+}
+
+/* What the family has parsed the body into decides which callbacks there are. */
+static enum aws_status parse_and_choose(struct inference *inference)
+{
+    const struct invocation *invocation = inference->door;
+    enum aws_status status = parse(inference);
+    if (status != AWS_OK || invocation->streaming)
+        return status;
+    bool embed = inference->request.kind == MODEL_EMBED;
+    inference->on_vectors = write_embedding;
+    inference->on_deltas = gather;
+    inference->on_done = embed ? finish_body : reply;
+    return AWS_OK;
 }
 
 static struct invocation *invocation_create(struct inference *inference)
@@ -173,23 +197,15 @@ static enum aws_status begin(struct call *call, bool streaming)
     struct invocation *invocation = invocation_create(inference);
     if (invocation == NULL)
         return call_fail(call, AWS_INTERNAL_SERVER, "The server is out of memory.");
+    invocation->streaming = streaming;
     inference->door = invocation;
-    status = parse(inference, invocation, streaming);
-    if (status != AWS_OK)
-        return status;
-
+    inference->parse = parse_and_choose;
     if (streaming) {
         call_reply_header(call, "X-Amzn-Bedrock-Content-Type", VIEW("application/json"));
         inference->on_deltas = stream_deltas;
         inference->on_done = end_chunks;
-    } else if (inference->request.kind == MODEL_EMBED) {
-        inference->on_vectors = write_embedding;
-        inference->on_done = finish_body;
-    } else {
-        inference->on_deltas = gather;
-        inference->on_done = reply;
     }
-    return inference_submit(inference);
+    return inference_run(inference);
 }
 
 enum aws_status invoke_model(struct call *call)

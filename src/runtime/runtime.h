@@ -10,6 +10,7 @@
 #include "models/registry.h"
 
 struct runtime {                                            /* borrowed by every call; outlives them all */
+    struct loop *loop;
     struct engine *engine;
     struct models *models;
 };

@@ -229,7 +229,7 @@ static bool open_doors(struct server *server)
 
     struct handler_set sets[HANDLER_SETS];
     struct aws_front_options front;
-    server->runtime = (struct runtime){ .engine = server->engine, .models = server->models };
+    server->runtime = (struct runtime){ .loop = server->loop, .engine = server->engine, .models = server->models };
     aws_front_defaults(&front);
     front.loop = server->loop;
     front.credentials = &server->identity.credentials;
