@@ -11,11 +11,11 @@
 
 struct builder {
     const struct charsmap_entry *entries;
-    const uint32_t *offsets;                                /* of the replacements */
+    const uint32_t *offsets; /* of the replacements */
     uint32_t *units;
-    bool *taken;                                            /* the unit is in use */
-    bool *base;                                             /* a node's children hang here: no two share a base */
-    uint32_t size;                                          /* units, a multiple of BLOCK */
+    bool *taken;   /* the unit is in use */
+    bool *base;    /* a node's children hang here: no two share a base */
+    uint32_t size; /* units, a multiple of BLOCK */
     uint32_t first_free;
 };
 
@@ -99,7 +99,7 @@ static bool place(struct builder *b, uint32_t index, size_t first, size_t last, 
         b->taken[base ^ labels[i]] = true;
     for (size_t i = 0; i < count; i++) {
         uint32_t child = base ^ labels[i];
-        if (labels[i] == 0) {                               /* a key ends here */
+        if (labels[i] == 0) { /* a key ends here */
             b->units[index] |= LEAF;
             b->units[child] = VALUE | b->offsets[begins[i]];
             continue;
@@ -138,7 +138,7 @@ bool charsmap_build(struct charsmap_entry *entries, size_t count, struct buf *ou
         fine = buf_append_byte(&texts, '\0');
     }
     if (fine) {
-        b.taken[0] = true;                                  /* the root */
+        b.taken[0] = true; /* the root */
         fine = place(&b, 0, 0, count, 0);
     }
     if (fine) {

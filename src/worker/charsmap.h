@@ -11,8 +11,8 @@
 #include "base/buf.h"
 
 struct charsmap_entry {
-    struct view key;                                        /* 1 to 8 bytes, no NUL; each key once */
-    struct view replacement;                                /* no NUL */
+    struct view key;         /* 1 to 8 bytes, no NUL; each key once */
+    struct view replacement; /* no NUL */
 };
 
 #define CHARSMAP_MAX (16u << 20)

@@ -79,7 +79,7 @@ static enum chat_status render_native(struct chat_prompt *prompt, const struct c
     buf_clear(&text);
     struct json_writer writer;
     json_writer_init(&writer, &text);
-    if (request->has_json_schema && thinks) {               /* else our own grammar does it */
+    if (request->has_json_schema && thinks) { /* else our own grammar does it */
         if (request->json_schema != NULL)
             json_write_value(&writer, request->json_schema);
         else

@@ -25,37 +25,38 @@
 
 enum chat_status {
     CHAT_OK,
-    CHAT_INVALID,                                           /* the request cannot be served: the message says why */
-    CHAT_MALFORMED,                                         /* the model's output does not have the promised form */
+    CHAT_INVALID,   /* the request cannot be served: the message says why */
+    CHAT_MALFORMED, /* the model's output does not have the promised form */
     CHAT_NO_MEMORY,
 };
 
 struct chat_error {
-    char message[512];                                      /* one sentence for the caller; empty when there was no error */
+    char message[512]; /* one sentence for the caller; empty when there was no error */
 };
 
 struct chat;
 struct chat_prompt;
 
-struct chat *chat_create(const struct llama_model *model, struct chat_error *error);    /* NULL: no usable template */
+struct chat *chat_create(const struct llama_model *model, struct chat_error *error); /* NULL: no usable template */
 /* The same with another template (Jinja) than the model's own. */
 struct chat *chat_create_from_template(const struct llama_model *model, const char *source, struct chat_error *error);
-void chat_destroy(struct chat *chat);                       /* NULL is fine */
-bool chat_knows_tools(const struct chat *chat);             /* the template renders tools itself */
+void chat_destroy(struct chat *chat);           /* NULL is fine */
+bool chat_knows_tools(const struct chat *chat); /* the template renders tools itself */
 
 /* Renders messages, or takes raw_prompt. Copies what it needs from the request. On CHAT_OK the caller owns *prompt. Schemas are
  * checked and turned into a grammar here: a schema that cannot be enforced, or whose grammar would explode, is CHAT_INVALID. */
 enum chat_status chat_render(const struct chat *chat, const struct generate_request *request, struct chat_prompt **prompt,
                              struct chat_error *error);
-void chat_prompt_destroy(struct chat_prompt *prompt);       /* NULL is fine */
+void chat_prompt_destroy(struct chat_prompt *prompt); /* NULL is fine */
 
 /* The prompt's tokens, the beginning-of-text token included where the model wants one. The caller frees *tokens with free(). */
 enum chat_status chat_prompt_tokenize(const struct chat_prompt *prompt, llama_token **tokens, size_t *count,
                                       struct chat_error *error);
 
-struct view chat_prompt_text(const struct chat_prompt *prompt);     /* for logs and tests; assistant_prefix is its end */
-size_t chat_prompt_stop_count(const struct chat_prompt *prompt);    /* further stop sequences that the template asks for; they are */
-struct view chat_prompt_stop(const struct chat_prompt *prompt, size_t index);   /* never part of the answer nor of engine_end.stop */
+struct view chat_prompt_text(const struct chat_prompt *prompt); /* for logs and tests; assistant_prefix is its end */
+/* Further stop sequences that the template asks for: never part of the answer nor of engine_end.stop. */
+size_t chat_prompt_stop_count(const struct chat_prompt *prompt);
+struct view chat_prompt_stop(const struct chat_prompt *prompt, size_t index);
 
 /* Whether this token's text must reach the parser although it is a control token (a template's <tool_call>, say). Render tokens
  * for chat_parser_feed() with llama_token_to_piece(special = chat_prompt_keeps(prompt, token)). */
@@ -67,7 +68,7 @@ struct grammar;
 
 /* *grammar is NULL, with CHAT_OK, when the request asks for no form. */
 enum chat_status grammar_create(const struct chat_prompt *prompt, struct grammar **grammar, struct chat_error *error);
-void grammar_destroy(struct grammar *grammar);              /* NULL is fine */
+void grammar_destroy(struct grammar *grammar); /* NULL is fine */
 
 /* Puts the logit of each candidate that cannot come next to -INFINITY. False: the grammar failed, the sequence must end. */
 bool grammar_apply(struct grammar *grammar, llama_token_data_array *candidates);
@@ -85,12 +86,12 @@ struct chat_parser;
  * argument fragments joined are one JSON object. */
 typedef void chat_emit(void *ctx, const struct gen_delta *delta);
 
-struct chat_parser *chat_parser_create(const struct chat_prompt *prompt, chat_emit *emit, void *ctx);  /* NULL: no memory */
-void chat_parser_destroy(struct chat_parser *parser);       /* NULL is fine */
+struct chat_parser *chat_parser_create(const struct chat_prompt *prompt, chat_emit *emit, void *ctx); /* NULL: no memory */
+void chat_parser_destroy(struct chat_parser *parser);                                                 /* NULL is fine */
 enum chat_status chat_parser_feed(struct chat_parser *parser, struct view bytes);
 /* No more bytes: what was held back is emitted. cut says that the output was ended from outside (max_tokens, context full); else
  * an unfinished tool call is CHAT_MALFORMED. */
 enum chat_status chat_parser_finish(struct chat_parser *parser, bool cut);
-unsigned chat_parser_tool_calls(const struct chat_parser *parser);  /* begun so far: after finish, > 0 means GEN_TOOL_USE */
+unsigned chat_parser_tool_calls(const struct chat_parser *parser); /* begun so far: after finish, > 0 means GEN_TOOL_USE */
 
 #endif

@@ -11,8 +11,10 @@ static struct gbnf_limits limits_for(int64_t max_tokens, size_t strings)
 {
     int64_t tokens = max_tokens < 0 || max_tokens > 2048 ? 2048 : max_tokens;
     int64_t chars = 2 * tokens / (int64_t)(strings > 0 ? strings : 1), items = tokens / 16;
-    chars = chars < 32 ? 32 : chars > GBNF_MAX_REPEAT ? GBNF_MAX_REPEAT : chars;
-    items = items < 8 ? 8 : items > 128 ? 128 : items;
+    chars = chars < 32 ? 32 : chars > GBNF_MAX_REPEAT ? GBNF_MAX_REPEAT
+                                                      : chars;
+    items = items < 8 ? 8 : items > 128 ? 128
+                                        : items;
     return (struct gbnf_limits){ .string_chars = (unsigned)chars, .array_items = (unsigned)items };
 }
 
@@ -91,7 +93,7 @@ static void add_forced(struct chat_prompt *prompt, struct gbnf *g, struct buf *t
 {
     struct buf prelude = BUF_INIT(4096);
     prompt->form = FORM_FORCED_CALL;
-    if (prompt->thinking)                                   /* the template has opened the reasoning: there is none */
+    if (prompt->thinking) /* the template has opened the reasoning: there is none */
         buf_printf(&prelude, "\n%s\n\n", prompt->native.think_close);
     buf_append_cstr(&prelude, CALL_OPEN "\n{\"name\":");
     if (prompt->tool_count == 1) {
@@ -131,7 +133,8 @@ static bool take_names(struct chat_prompt *prompt, const struct chat_input *inpu
     for (size_t i = 0; i < input->tool_count && prompt->tool_names != NULL; i++) {
         struct view name = view_from_cstr(input->tools[i].name);
         for (size_t b = 0; b < name.len; b++)
-            if (view_find_byte(VIEW("\"\\{}"), name.ptr[b]) != VIEW_NPOS || (unsigned char)name.ptr[b] < 0x20 || (unsigned char)name.ptr[b] > 0x7e)
+            if (view_find_byte(VIEW("\"\\{}"), name.ptr[b]) != VIEW_NPOS || (unsigned char)name.ptr[b] < 0x20 ||
+                (unsigned char)name.ptr[b] > 0x7e)
                 return false;
         prompt->tool_names[prompt->tool_count++] = arena_copy(prompt->arena, name);
     }
@@ -167,7 +170,7 @@ enum chat_status chat_grammar_check(const struct chat_input *input, const struct
 {
     enum chat_status status = CHAT_OK;
     for (size_t i = 0; i <= input->tool_count && status == CHAT_OK; i++) {
-        bool answer = i == input->tool_count;               /* after the tools the answer's schema */
+        bool answer = i == input->tool_count; /* after the tools the answer's schema */
         if (answer && !request->has_json_schema)
             break;
         struct gbnf *g = gbnf_create(limits_for(request->max_tokens, 1));

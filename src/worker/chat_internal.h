@@ -5,7 +5,7 @@
 #include "worker/chat.h"
 #include "worker/shim.h"
 
-#define CHAT_TEXT_MAX (128u << 20)                          /* bytes of one rendered prompt */
+#define CHAT_TEXT_MAX (128u << 20) /* bytes of one rendered prompt */
 
 /* Craton's own form of a tool call, for templates that know none. */
 #define CALL_OPEN  "<tool_call>"
@@ -14,37 +14,37 @@
 struct chat {
     const struct llama_vocab *vocab;
     struct shim_template *tmpl;
-    struct view *controls;                                  /* texts of control tokens, longest first; then the two marks */
+    struct view *controls; /* texts of control tokens, longest first; then the two marks */
     size_t control_count;
-    bool starts[256];                                       /* a control begins with this byte */
+    bool starts[256]; /* a control begins with this byte */
 };
 
 enum chat_form {
-    FORM_TEXT,                                              /* everything is text */
-    FORM_NATIVE,                                            /* the template's own: read by the shim */
-    FORM_CALLS,                                             /* perhaps reasoning, text, then perhaps calls between CALL_OPEN and CALL_CLOSE */
-    FORM_FORCED_CALL,                                       /* goes on where `prelude` ends, inside a call; nothing follows it */
+    FORM_TEXT,        /* everything is text */
+    FORM_NATIVE,      /* the template's own: read by the shim */
+    FORM_CALLS,       /* perhaps reasoning, text, then perhaps calls between CALL_OPEN and CALL_CLOSE */
+    FORM_FORCED_CALL, /* goes on where `prelude` ends, inside a call; nothing follows it */
 };
 
 struct segment {
     struct view text;
-    bool special;                                           /* control tokens in it are what they say */
+    bool special; /* control tokens in it are what they say */
 };
 
 struct chat_prompt {
     const struct chat *chat;
-    struct arena *arena;                                    /* everything below */
+    struct arena *arena; /* everything below */
     enum chat_form form;
     struct shim_prompt native;
     struct segment *segments;
     size_t segment_count;
     struct view text;
     bool add_special;
-    const char *grammar;                                    /* our own GBNF; NULL: native.grammar, or none */
-    bool grammar_lazy;                                      /* our own: begins at CALL_OPEN */
-    const char *grammar_prefix;                             /* what the prompt already holds of the grammar's text; may be NULL */
-    struct view prelude;                                    /* what our form adds behind the template's text */
-    bool thinking;                                          /* our form: the prompt ends inside of the reasoning */
+    const char *grammar;        /* our own GBNF; NULL: native.grammar, or none */
+    bool grammar_lazy;          /* our own: begins at CALL_OPEN */
+    const char *grammar_prefix; /* what the prompt already holds of the grammar's text; may be NULL */
+    struct view prelude;        /* what our form adds behind the template's text */
+    bool thinking;              /* our form: the prompt ends inside of the reasoning */
     struct view *tool_names;
     size_t tool_count;
 };
@@ -65,11 +65,11 @@ bool quote_split(struct chat_prompt *prompt, struct view rendered);
 struct chat_input {
     struct shim_message *messages;
     size_t count;
-    struct shim_tool *tools;                                /* those that may be called: one when a tool is named */
+    struct shim_tool *tools; /* those that may be called: one when a tool is named */
     size_t tool_count;
-    const struct json **schemas;                            /* of tools; elements may be NULL */
+    const struct json **schemas; /* of tools; elements may be NULL */
     bool has_tools, forced;
-    bool native;                                            /* the template renders calls and tools */
+    bool native; /* the template renders calls and tools */
 };
 
 enum chat_status chat_input_read(const struct chat *chat, const struct generate_request *request, struct arena *arena,

@@ -7,14 +7,14 @@ struct reader {
     struct arena *arena;
     struct chat_input *input;
     struct chat_error *error;
-    struct buf text;                                        /* scratch */
+    struct buf text; /* scratch */
 };
 
 static const char *take_text(struct reader *r)
 {
     const char *text = buf_failed(&r->text) ? NULL : arena_cstr(r->arena, buf_view(&r->text));
     if (buf_failed(&r->text))
-        arena_alloc(r->arena, SIZE_MAX / 4);                /* out of memory shows in the arena */
+        arena_alloc(r->arena, SIZE_MAX / 4); /* out of memory shows in the arena */
     buf_clear(&r->text);
     return text != NULL ? text : "";
 }
@@ -125,7 +125,9 @@ static void add_results(struct reader *r, const struct chat_message *message)
             continue;
         const char *text = result_text(r, part);
         if (r->input->native)
-            add_message(r, (struct shim_message){ .role = "tool", .content = text, .tool_call_id = quoted(r, part->id),
+            add_message(r, (struct shim_message){ .role = "tool",
+                                                  .content = text,
+                                                  .tool_call_id = quoted(r, part->id),
                                                   .tool_name = quoted(r, called_name(r->request, part)) });
         else
             buf_printf(&own, "%s<tool_response>\n%s\n</tool_response>", own.len > 0 ? "\n" : "", text);
@@ -263,7 +265,7 @@ enum chat_status chat_input_read(const struct chat *chat, const struct generate_
     struct reader r = { .chat = chat, .request = request, .arena = arena, .input = input, .error = error };
     buf_init(&r.text, CHAT_TEXT_MAX);
     *input = (struct chat_input){ .native = chat_knows_tools(chat) };
-    size_t messages = 1;                                    /* the tool prompt may need one of its own */
+    size_t messages = 1; /* the tool prompt may need one of its own */
     for (size_t i = 0; i < request->message_count; i++)
         messages += 1 + request->messages[i].part_count;
     input->messages = ARENA_ARRAY(arena, struct shim_message, messages);

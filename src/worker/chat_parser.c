@@ -20,29 +20,33 @@
 #define ID_PREFIX  "tooluse_"
 #define ID_RANDOM  22
 
-enum parser_state { STATE_THINKING, STATE_TEXT, STATE_HEAD, STATE_ARGUMENTS, STATE_TAIL };
+enum parser_state { STATE_THINKING,
+                    STATE_TEXT,
+                    STATE_HEAD,
+                    STATE_ARGUMENTS,
+                    STATE_TAIL };
 
 struct chat_parser {
     const struct chat_prompt *prompt;
     chat_emit *emit;
     void *ctx;
-    struct buf partial;                                     /* the beginning of a character */
-    struct buf clean;                                       /* whole characters of this feed */
+    struct buf partial; /* the beginning of a character */
+    struct buf clean;   /* whole characters of this feed */
     unsigned calls;
-    bool primed;                                            /* the prelude has been read */
+    bool primed; /* the prelude has been read */
 
     enum parser_state state;
-    struct buf held;                                        /* HEAD: the head; else what may be the beginning of a marker */
-    bool blank;                                             /* white space at this place is no text */
+    struct buf held; /* HEAD: the head; else what may be the beginning of a marker */
+    bool blank;      /* white space at this place is no text */
     unsigned depth;
     bool in_string, escaped;
 
-    struct shim_reader *reader;                             /* FORM_NATIVE */
+    struct shim_reader *reader; /* FORM_NATIVE */
     struct buf answer;
     size_t answer_read;
-    struct buf trailing;                                    /* white space that is text only when more of its kind follows */
+    struct buf trailing; /* white space that is text only when more of its kind follows */
     enum gen_delta_type trailing_type;
-    struct buf name;                                        /* of a call whose start has not been emitted: it may still grow */
+    struct buf name; /* of a call whose start has not been emitted: it may still grow */
     bool name_waits;
 };
 
@@ -54,7 +58,8 @@ struct chat_parser *chat_parser_create(const struct chat_prompt *prompt, chat_em
     parser->prompt = prompt;
     parser->emit = emit;
     parser->ctx = ctx;
-    parser->state = prompt->form == FORM_FORCED_CALL ? STATE_HEAD : prompt->thinking ? STATE_THINKING : STATE_TEXT;
+    parser->state = prompt->form == FORM_FORCED_CALL ? STATE_HEAD : prompt->thinking ? STATE_THINKING
+                                                                                     : STATE_TEXT;
     parser->blank = prompt->thinking;
     buf_init(&parser->partial, 64u << 10);
     buf_init(&parser->clean, ANSWER_MAX);
@@ -128,7 +133,7 @@ static size_t surely_text(struct view text, struct view marker)
 static void emit_outside(struct chat_parser *parser, struct view text)
 {
     if (parser->state == STATE_TAIL)
-        return;                                             /* behind a call nothing but calls counts */
+        return; /* behind a call nothing but calls counts */
     if (parser->blank)
         while (text.len > 0 && (*text.ptr == '\n' || *text.ptr == ' '))
             text = view_from(text, 1);
@@ -152,7 +157,7 @@ static void read_outside(struct chat_parser *parser, struct view *in)
         *in = view_of(NULL, 0);
         return;
     }
-    *in = view_from(*in, in->len - (held.len - at - marker.len));      /* the marker ended in this piece */
+    *in = view_from(*in, in->len - (held.len - at - marker.len)); /* the marker ended in this piece */
     buf_clear(&parser->held);
     parser->state = thinking ? STATE_TEXT : STATE_HEAD;
     parser->blank = thinking;
@@ -309,7 +314,7 @@ static enum chat_status read_native(struct chat_parser *parser, struct view in)
         return CHAT_MALFORMED;
     if (parser->answer.len - parser->answer_read < parser->answer.len / 256)
         return CHAT_OK;
-    read_answer(parser, true);                              /* a form that is broken so far may still become whole */
+    read_answer(parser, true); /* a form that is broken so far may still become whole */
     return CHAT_OK;
 }
 
@@ -317,7 +322,7 @@ static enum chat_status finish_native(struct chat_parser *parser, bool cut)
 {
     bool fine = read_answer(parser, cut);
     if (!fine && !cut && parser->calls == 0 && !parser->name_waits)
-        fine = read_answer(parser, true);                   /* text that does not end as the template wants is text all the same */
+        fine = read_answer(parser, true); /* text that does not end as the template wants is text all the same */
     flush_name(parser);
     if (parser->trailing_type == GEN_TEXT)
         emit_text(parser, GEN_TEXT, buf_view(&parser->trailing));

@@ -51,7 +51,7 @@ void quote_append(const struct chat *chat, struct buf *out, struct view text)
 {
     size_t copied = 0;
     for (size_t i = 0; i < text.len;) {
-        if (text.ptr[i] == '\0') {                          /* the template engine takes C strings */
+        if (text.ptr[i] == '\0') { /* the template engine takes C strings */
             buf_append(out, text.ptr + copied, i - copied);
             buf_append_cstr(out, "\xef\xbf\xbd");
             copied = ++i;

@@ -115,13 +115,13 @@ void gbnf_define(struct gbnf *g, unsigned rule, const struct buf *body)
 
 struct primitive_row {
     const char *name;
-    const char *text;                                       /* NULL: made from the limits */
-    unsigned uses;                                          /* bits of the rules that text names */
+    const char *text; /* NULL: made from the limits */
+    unsigned uses;    /* bits of the rules that text names */
 };
 
 /* Any JSON value whose elements are of the rule inner: levels are bounded, so that nesting comes to an end. */
-#define JSON_NESTED(inner)                                                                                                   \
-    "json-leaf | \"{\" (json-string \":\" json-space " inner " (\",\" json-space json-string \":\" json-space " inner          \
+#define JSON_NESTED(inner)                                                                                            \
+    "json-leaf | \"{\" (json-string \":\" json-space " inner " (\",\" json-space json-string \":\" json-space " inner \
     "){0,15})? \"}\" | \"[\" (" inner " (\",\" json-space " inner "){0,15})? \"]\""
 #define JSON_NESTED_USES (1u << PRIM_LEAF | 1u << PRIM_STRING | 1u << PRIM_SPACE)
 
@@ -315,14 +315,28 @@ bool conj_limits(struct gbnf *g, const struct conj *conj, const char *min_keywor
 
 /* ---- types ---- */
 
-enum { T_NULL = 1, T_BOOL = 2, T_INTEGER = 4, T_NUMBER = 8, T_STRING = 16, T_ARRAY = 32, T_OBJECT = 64, T_ALL = 127 };
+enum json_mask {
+    T_NULL = 1,
+    T_BOOL = 2,
+    T_INTEGER = 4,
+    T_NUMBER = 8,
+    T_STRING = 16,
+    T_ARRAY = 32,
+    T_OBJECT = 64,
+    T_ALL = 127,
+};
 
 static const struct {
     const char *name;
-    unsigned mask;                                          /* an integer is a number too */
+    unsigned mask; /* an integer is a number too */
 } type_names[] = {
-    { "null", T_NULL },     { "boolean", T_BOOL }, { "integer", T_INTEGER }, { "number", T_NUMBER | T_INTEGER },
-    { "string", T_STRING }, { "array", T_ARRAY },  { "object", T_OBJECT },
+    { "null", T_NULL },
+    { "boolean", T_BOOL },
+    { "integer", T_INTEGER },
+    { "number", T_NUMBER | T_INTEGER },
+    { "string", T_STRING },
+    { "array", T_ARRAY },
+    { "object", T_OBJECT },
 };
 
 /* Without a type, keywords of one type say which is meant. */
@@ -330,10 +344,22 @@ static const struct {
     const char *keyword;
     unsigned mask;
 } type_hints[] = {
-    { "properties", T_OBJECT }, { "required", T_OBJECT },    { "additionalProperties", T_OBJECT }, { "minProperties", T_OBJECT },
-    { "items", T_ARRAY },       { "prefixItems", T_ARRAY },  { "minItems", T_ARRAY },              { "maxItems", T_ARRAY },
-    { "pattern", T_STRING },    { "minLength", T_STRING },   { "maxLength", T_STRING },            { "format", T_STRING },
-    { "minimum", T_NUMBER },    { "maximum", T_NUMBER },     { "exclusiveMinimum", T_NUMBER },     { "exclusiveMaximum", T_NUMBER },
+    { "properties", T_OBJECT },
+    { "required", T_OBJECT },
+    { "additionalProperties", T_OBJECT },
+    { "minProperties", T_OBJECT },
+    { "items", T_ARRAY },
+    { "prefixItems", T_ARRAY },
+    { "minItems", T_ARRAY },
+    { "maxItems", T_ARRAY },
+    { "pattern", T_STRING },
+    { "minLength", T_STRING },
+    { "maxLength", T_STRING },
+    { "format", T_STRING },
+    { "minimum", T_NUMBER },
+    { "maximum", T_NUMBER },
+    { "exclusiveMinimum", T_NUMBER },
+    { "exclusiveMaximum", T_NUMBER },
     { "multipleOf", T_NUMBER },
 };
 
@@ -600,7 +626,7 @@ static enum yield convert_types(struct gbnf *g, const struct conj *conj, struct 
 static enum yield convert_body(struct gbnf *g, const struct conj *conj, struct buf *out)
 {
     for (size_t i = 0; i < conj->count; i++)
-        if (json_is(conj->schema[i], JSON_BOOL))            /* false: true is never added */
+        if (json_is(conj->schema[i], JSON_BOOL)) /* false: true is never added */
             return YIELD_NOTHING;
     if (!keywords_kept(g, conj))
         return YIELD_ERROR;

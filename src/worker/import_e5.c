@@ -20,7 +20,7 @@
 struct cursor {
     struct view file;
     size_t at;
-    bool broken;                                            /* something was asked for beyond the end */
+    bool broken; /* something was asked for beyond the end */
 };
 
 struct shape {
@@ -108,7 +108,7 @@ static bool read_pieces(struct import *im, struct cursor *c, const struct shape 
         return c->broken ? broken(im, "vocabulary") : IMPORT_NO_MEMORY(im);
     for (int32_t i = 0; i < s->vocabulary; i++) {
         uint32_t begin = 0, end = 0;
-        if (i >= pieces) {                                  /* slots of the matrix that no piece has */
+        if (i >= pieces) { /* slots of the matrix that no piece has */
             u->pieces[i] = arena_printf(im->arena, "[PAD%d]", i);
             u->scores[i] = -10000;
             u->types[i] = LLAMA_TOKEN_TYPE_UNUSED;
@@ -121,7 +121,8 @@ static bool read_pieces(struct import *im, struct cursor *c, const struct shape 
         u->pieces[i] = arena_cstr(im->arena, view_of(text.ptr + begin, end - begin));
         memcpy(&u->scores[i], scores.ptr + 4 * (size_t)i, 4);
         bool control = i == u->bos || i == u->eos || i == u->pad;
-        u->types[i] = control ? LLAMA_TOKEN_TYPE_CONTROL : i == u->unk ? LLAMA_TOKEN_TYPE_UNKNOWN : LLAMA_TOKEN_TYPE_NORMAL;
+        u->types[i] = control ? LLAMA_TOKEN_TYPE_CONTROL : i == u->unk ? LLAMA_TOKEN_TYPE_UNKNOWN
+                                                                       : LLAMA_TOKEN_TYPE_NORMAL;
     }
     return !arena_exhausted(im->arena) || IMPORT_NO_MEMORY(im);
 }
@@ -151,7 +152,7 @@ static bool read_normalisation(struct import *im, struct cursor *c, struct unigr
     for (int32_t i = 0; i < count && entries != NULL; i++) {
         if (!read_replacement(c, im, &entries[kept]))
             return broken(im, "normalisation");
-        kept += entries[kept].key.len > 0 && entries[kept].key.ptr[0] != '\0';      /* NUL cannot be in a text */
+        kept += entries[kept].key.len > 0 && entries[kept].key.ptr[0] != '\0'; /* NUL cannot be in a text */
     }
     struct buf map = BUF_INIT(CHARSMAP_MAX);
     if (entries == NULL || !charsmap_build(entries, kept, &map)) {
@@ -167,10 +168,15 @@ static bool read_normalisation(struct import *im, struct cursor *c, struct unigr
 
 struct tensor_row {
     const char *from, *to;
-    int32_t rows, columns;                                  /* enum size */
+    int32_t rows, columns; /* enum size */
 };
 
-enum size { SIZE_ONE, SIZE_HIDDEN, SIZE_FFN, SIZE_VOCABULARY, SIZE_POSITIONS, SIZE_TYPES };
+enum size { SIZE_ONE,
+            SIZE_HIDDEN,
+            SIZE_FFN,
+            SIZE_VOCABULARY,
+            SIZE_POSITIONS,
+            SIZE_TYPES };
 
 static int64_t size_of(const struct shape *s, int32_t which)
 {

@@ -12,7 +12,8 @@
 
 /* ---- architectures: tables ---- */
 
-enum family { FAMILY_BERT, FAMILY_LLAMA };
+enum family { FAMILY_BERT,
+              FAMILY_LLAMA };
 
 struct tensor_name {
     const char *from, *to;
@@ -59,14 +60,14 @@ static const struct tensor_name llama_layer[] = {
 };
 
 struct architecture {
-    const char *published;                                  /* config.json's architectures[0] */
+    const char *published; /* config.json's architectures[0] */
     const char *gguf;
     enum family family;
-    const char *const *prefixes;                            /* that names may carry */
-    const char *layers;                                     /* before a layer's number */
+    const char *const *prefixes; /* that names may carry */
+    const char *layers;          /* before a layer's number */
     const struct tensor_name *model, *layer;
-    bool rotary_halves;                                     /* query and key rows have to be reordered */
-    int64_t position_offset;                                /* unused rows before the first position */
+    bool rotary_halves;      /* query and key rows have to be reordered */
+    int64_t position_offset; /* unused rows before the first position */
 };
 
 static const char *const bert_prefixes[] = { "bert.", "model.", NULL };
@@ -122,9 +123,9 @@ static bool read_config(struct folder *f)
     bool bert = f->architecture->family == FAMILY_BERT;
     if (activation.len > 0 && !view_is(activation, bert ? "gelu" : "silu"))
         return import_fail(im, "Unsupported", "the activation " VIEW_FMT " is not supported for this architecture", VIEW_ARG(activation));
-    if (!number(f, "num_hidden_layers", &f->layers) || !number(f, "num_attention_heads", &f->heads) || !number(f, "hidden_size", &f->hidden) ||
-        !number(f, "intermediate_size", &f->ffn) || !number(f, "vocab_size", &f->vocabulary) ||
-        !number(f, "max_position_embeddings", &f->positions))
+    if (!number(f, "num_hidden_layers", &f->layers) || !number(f, "num_attention_heads", &f->heads) ||
+        !number(f, "hidden_size", &f->hidden) || !number(f, "intermediate_size", &f->ffn) ||
+        !number(f, "vocab_size", &f->vocabulary) || !number(f, "max_position_embeddings", &f->positions))
         return false;
     f->key_heads = f->heads;
     json_get_i64(f->config, "num_key_value_heads", &f->key_heads);
@@ -203,9 +204,12 @@ static bool add_rope_factors(struct folder *f, const struct json *scaling, doubl
     for (int64_t i = 0; i < head / 2; i++) {
         double length = 2 * M_PI * pow(theta, 2.0 * (double)i / (double)head);
         double smooth = (original / length - low) / (high - low);
-        values[i] = length < original / high ? 1 : length > original / low ? (float)factor : (float)(1 / ((1 - smooth) / factor + smooth));
+        values[i] = length < original / high ? 1 : length > original / low ? (float)factor
+                                                                           : (float)(1 / ((1 - smooth) / factor + smooth));
     }
-    struct weight weight = { .name = "rope_freqs.weight", .dims = 1, .ne = { head / 2, 1, 1, 1 },
+    struct weight weight = { .name = "rope_freqs.weight",
+                             .dims = 1,
+                             .ne = { head / 2, 1, 1, 1 },
                              .data = view_of(values, (size_t)head / 2 * sizeof *values) };
     return weights_add(f->im, f->weights, &weight);
 }
@@ -230,7 +234,7 @@ static bool put_llama(struct folder *f)
     put(f, "vocab_size", f->vocabulary);
     if (json_get_i64(f->config, "sliding_window", &window) && window < f->positions &&
         json_bool(json_get(f->config, "use_sliding_window"), f->architecture->rotary_halves))
-        f->positions = window;                              /* the model sees no further, whatever its positions */
+        f->positions = window; /* the model sees no further, whatever its positions */
     if (view_is(type, "llama3"))
         return add_rope_factors(f, scaling, theta, head);
     if (view_is(type, "linear") && json_get_double(scaling, "factor", &factor)) {
@@ -273,7 +277,8 @@ static bool put_tokenizer(struct folder *f)
         return import_bpe(f->im, f->weights, f->tokenizer, f->config, f->vocabulary);
     if (f->tokenizer == NULL)
         return import_fail(f->im, "NotAModel", "the folder has no tokenizer.json");
-    return import_fail(f->im, "UnsupportedTokenizer", "a tokenizer of the type " VIEW_FMT " is not supported for this architecture", VIEW_ARG(type));
+    return import_fail(f->im, "UnsupportedTokenizer", "a tokenizer of the type " VIEW_FMT " is not supported for this architecture",
+                       VIEW_ARG(type));
 }
 
 /* ---- tensors ---- */
@@ -321,7 +326,9 @@ static bool open_all(struct folder *f)
 /* name without its suffix, which is put into *suffix: older files say gamma and beta. */
 static struct view stem_of(struct view name, const char **suffix)
 {
-    static const char *const endings[][2] = { { ".weight", ".weight" }, { ".bias", ".bias" }, { ".gamma", ".weight" }, { ".beta", ".bias" } };
+    static const char *const endings[][2] = {
+        { ".weight", ".weight" }, { ".bias", ".bias" }, { ".gamma", ".weight" }, { ".beta", ".bias" }
+    };
     for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++)
         if (view_ends_with(name, view_from_cstr(endings[i][0]))) {
             *suffix = endings[i][1];
@@ -357,7 +364,8 @@ static bool gguf_name(const struct folder *f, struct view name, char *out, size_
     if (!view_starts_with(stem, view_from_cstr(f->architecture->layers)))
         return false;
     struct view rest = view_from(stem, strlen(f->architecture->layers));
-    if (!view_to_u64(view_split(&rest, '.'), &layer) || layer >= (uint64_t)f->layers || (to = look_up(f->architecture->layer, rest)) == NULL)
+    if (!view_to_u64(view_split(&rest, '.'), &layer) || layer >= (uint64_t)f->layers ||
+        (to = look_up(f->architecture->layer, rest)) == NULL)
         return false;
     snprintf(out, size, "blk.%u.%s%s", (unsigned)layer, to, suffix);
     return true;
@@ -365,7 +373,8 @@ static bool gguf_name(const struct folder *f, struct view name, char *out, size_
 
 static enum ggml_type ggml_type_of(enum safetensors_type type)
 {
-    return type == ST_F16 ? GGML_TYPE_F16 : type == ST_BF16 ? GGML_TYPE_BF16 : GGML_TYPE_F32;
+    return type == ST_F16 ? GGML_TYPE_F16 : type == ST_BF16 ? GGML_TYPE_BF16
+                                                            : GGML_TYPE_F32;
 }
 
 static bool is(const char *name, const char *part)
@@ -379,9 +388,10 @@ static bool add_tensor(struct folder *f, const struct safetensor *tensor)
     if (!gguf_name(f, tensor->name, weight.name, sizeof weight.name))
         return true;
     if (strcmp(weight.name, "output.weight") == 0 && json_bool(json_get(f->config, "tie_word_embeddings"), false))
-        return true;                                        /* the same as the embeddings */
+        return true; /* the same as the embeddings */
     if (tensor->type == ST_OTHER || tensor->dims < 1 || tensor->dims > 2)
-        return import_fail(f->im, "Unsupported", "the tensor " VIEW_FMT " has a type or shape that is not supported", VIEW_ARG(tensor->name));
+        return import_fail(f->im, "Unsupported", "the tensor " VIEW_FMT " has a type or shape that is not supported",
+                           VIEW_ARG(tensor->name));
     for (unsigned i = 0; i < tensor->dims; i++)
         weight.ne[i] = (int64_t)tensor->shape[tensor->dims - 1 - i];
     weight.source_type = ggml_type_of(tensor->type);
@@ -391,10 +401,11 @@ static bool add_tensor(struct folder *f, const struct safetensor *tensor)
         weight.rotary_heads = f->heads;
     if (f->architecture->rotary_halves && is(weight.name, "attn_k."))
         weight.rotary_heads = f->key_heads;
-    if (is(weight.name, "position_embd")) {                 /* unused rows go */
+    if (is(weight.name, "position_embd")) { /* unused rows go */
         size_t unused = (size_t)(f->architecture->position_offset * weight.ne[0]) * ggml_type_size(weight.source_type);
         weight.ne[1] = f->positions;
-        weight.data = view_first(view_from(weight.data, unused), (size_t)(f->positions * weight.ne[0]) * ggml_type_size(weight.source_type));
+        weight.data =
+            view_first(view_from(weight.data, unused), (size_t)(f->positions * weight.ne[0]) * ggml_type_size(weight.source_type));
     }
     return weights_add(f->im, f->weights, &weight);
 }

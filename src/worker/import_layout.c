@@ -17,16 +17,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define LOSS_MAX_TEXT      0.03                             /* nats a token; a sampler's noise is a hundred times that */
-#define LOSS_MAX_EMBEDDING 0.0005                           /* 1 - cosine of the worst sample */
-#define MEASURE_STEP       32                               /* tokens a decode: bounds the memory that logits take */
+#define LOSS_MAX_TEXT      0.03   /* nats a token; a sampler's noise is a hundred times that */
+#define LOSS_MAX_EMBEDDING 0.0005 /* 1 - cosine of the worst sample */
+#define MEASURE_STEP       32     /* tokens a decode: bounds the memory that logits take */
 #define MEASURE_TOKENS     320
 
 /* In the order in which they are tried. */
 static const struct candidate {
     enum llama_ftype file_type;
     enum ggml_type type;
-    bool text;                                              /* also for text models */
+    bool text; /* also for text models */
 } candidates[] = {
     { LLAMA_FTYPE_MOSTLY_Q8_0, GGML_TYPE_Q8_0, true },
     { LLAMA_FTYPE_MOSTLY_F16, GGML_TYPE_F16, false },
@@ -118,7 +118,8 @@ static bool describe_header(struct import *im, const struct gguf_context *gguf, 
             return import_fail(im, "Unsupported", "the model ranks documents, which is not supported");
         result->embedding = pooling != LLAMA_POOLING_TYPE_NONE;
     }
-    if (find_key(gguf, architecture, "attention.causal", &id) && gguf_get_kv_type(gguf, id) == GGUF_TYPE_BOOL && !gguf_get_val_bool(gguf, id))
+    if (find_key(gguf, architecture, "attention.causal", &id) && gguf_get_kv_type(gguf, id) == GGUF_TYPE_BOOL &&
+        !gguf_get_val_bool(gguf, id))
         result->embedding = true;
     set_layout(result, dominant_type(gguf));
     return true;
@@ -289,7 +290,8 @@ static bool quantize(struct import *im, const char *from, enum llama_ftype type,
     params.nthread = im->threads;
     import_progress(im, "quantizing", 0);
     if (llama_model_quantize(from, to, &params) != 0)
-        return import_fail(im, "CannotQuantize", "the weights could not be turned into another layout; --layout keep leaves them as they are");
+        return import_fail(im, "CannotQuantize",
+                           "the weights could not be turned into another layout; --layout keep leaves them as they are");
     import_progress(im, "quantizing", 1);
     return true;
 }
@@ -298,7 +300,7 @@ static bool quantize(struct import *im, const char *from, enum llama_ftype type,
 static bool take_file(struct import *im, const char *from, bool owned, const char *to)
 {
     if (owned)
-        return rename(from, to) == 0 || import_fail(im, "CannotWrite", "%s: %s", to, strerror(errno));
+        return rename(from, to) == 0 || import_fail_system(im, "CannotWrite", to);
     int in = open(from, O_RDONLY | O_CLOEXEC), out = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
     struct stat status;
     off_t copied = 0;
@@ -312,7 +314,7 @@ static bool take_file(struct import *im, const char *from, bool owned, const cha
     }
     fine = fine && fsync(out) == 0;
     if (!fine)
-        import_fail(im, "CannotWrite", "%s: %s", to, strerror(errno));
+        import_fail_system(im, "CannotWrite", to);
     free(buffer);
     if (in >= 0)
         close(in);

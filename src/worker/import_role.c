@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #define ARENA_MAX    ((size_t)4 << 30)
-#define JSON_MAX     (256u << 20)                           /* tokenizer.json of a large vocabulary */
+#define JSON_MAX     (256u << 20) /* tokenizer.json of a large vocabulary */
 #define NAME_MAX_LEN 128
 
 /* ---- what the steps use ---- */
@@ -42,6 +42,12 @@ bool import_fail(struct import *im, const char *name, const char *format, ...)
         snprintf(im->error_name, sizeof im->error_name, "%s", name);
     }
     return false;
+}
+
+bool import_fail_system(struct import *im, const char *name, const char *what)
+{
+    char reason[128];
+    return import_fail(im, name, "%s: %s", what, fs_error(-errno, reason, sizeof reason));
 }
 
 void import_progress(struct import *im, const char *step, double done)
@@ -93,10 +99,10 @@ bool import_map(struct import *im, const char *path, struct view *out)
     struct stat status;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0 || fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) {
-        int code = errno;
-        if (fd >= 0)
-            close(fd);
-        return import_fail(im, "NotFound", "%s: %s", path, fd >= 0 ? "not a file" : strerror(code));
+        if (fd < 0)
+            return import_fail_system(im, "NotFound", path);
+        close(fd);
+        return import_fail(im, "NotFound", "%s is not a file", path);
     }
     void *bytes = status.st_size > 0 ? mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, fd, 0) : NULL;
     close(fd);
@@ -141,7 +147,7 @@ static bool open_source(struct import *im, const char *work, const char **gguf, 
     struct stat status;
     struct view file = { NULL, 0 };
     if (stat(im->source, &status) != 0)
-        return import_fail(im, "NotFound", "%s: %s", im->source, strerror(errno));
+        return import_fail_system(im, "NotFound", im->source);
     *converted = true;
     *gguf = arena_printf(im->arena, "%s/converted.gguf", work);
     *hashed = im->source;
@@ -201,10 +207,12 @@ static void put_summary(const struct import *im, const struct layout_result *res
 {
     char loss[64] = "";
     if (result->measured)
-        snprintf(loss, sizeof loss, result->embedding ? " (1 - cosine to the source: %.5f)" : " (KL divergence to the source: %.4f)", result->loss);
-    json_put_cstr(w, "text", arena_printf(im->arena, VIEW_FMT ": %s, %s, %.1f million parameters, context %lld, layout %s%s", VIEW_ARG(im->name),
-                                          result->embedding ? "embedding model" : "text model", result->architecture,
-                                          (double)result->parameters / 1e6, (long long)result->context, result->layout, loss));
+        snprintf(loss, sizeof loss,
+                 result->embedding ? " (1 - cosine to the source: %.5f)" : " (KL divergence to the source: %.4f)", result->loss);
+    json_put_cstr(w, "text",
+                  arena_printf(im->arena, VIEW_FMT ": %s, %s, %.1f million parameters, context %lld, layout %s%s",
+                               VIEW_ARG(im->name), result->embedding ? "embedding model" : "text model", result->architecture,
+                               (double)result->parameters / 1e6, (long long)result->context, result->layout, loss));
 }
 
 static void print_result(const struct import *im, const struct layout_result *result, struct view manifest)
@@ -249,7 +257,7 @@ static bool finish_folder(struct import *im, const char *work)
     if (fd >= 0)
         close(fd);
     fine = fine && rename(work, im->dest) == 0;
-    return fine || import_fail(im, errno == EEXIST || errno == ENOTEMPTY ? "AlreadyThere" : "CannotWrite", "%s: %s", im->dest, strerror(errno));
+    return fine || import_fail_system(im, errno == EEXIST || errno == ENOTEMPTY ? "AlreadyThere" : "CannotWrite", im->dest);
 }
 
 static bool run_in(struct import *im, const char *work, struct layout_result *result, struct buf *manifest)

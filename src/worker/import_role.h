@@ -26,6 +26,6 @@
 #ifndef CRATON_WORKER_IMPORT_ROLE_H
 #define CRATON_WORKER_IMPORT_ROLE_H
 
-int import_role(int argc, char **argv);                     /* the whole command line; returns the exit status */
+int import_role(int argc, char **argv); /* the whole command line; returns the exit status */
 
 #endif

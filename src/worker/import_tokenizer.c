@@ -141,8 +141,13 @@ bool import_unigram(struct import *im, struct weights *weights, const struct jso
     if (!add_added_tokens(im, &v, tokenizer) || unk < 0 || unk >= count)
         return import_fail(im, "BrokenTokenizer", "tokenizer.json does not name its unknown token");
     v.types[unk] = LLAMA_TOKEN_TYPE_UNKNOWN;
-    struct unigram u = { .pieces = v.texts, .scores = v.scores, .types = v.types, .count = v.count, .unk = (int32_t)unk,
-                         .add_space_prefix = true, .remove_extra_spaces = true };
+    struct unigram u = { .pieces = v.texts,
+                         .scores = v.scores,
+                         .types = v.types,
+                         .count = v.count,
+                         .unk = (int32_t)unk,
+                         .add_space_prefix = true,
+                         .remove_extra_spaces = true };
     u.bos = (int32_t)id_of(&v, VIEW("<s>"));
     u.eos = (int32_t)id_of(&v, VIEW("</s>"));
     u.pad = (int32_t)id_of(&v, VIEW("<pad>"));
@@ -186,11 +191,19 @@ bool import_wordpiece(struct import *im, struct weights *weights, const struct j
     put_vocabulary(weights, &v);
     bool lowercase = json_bool(json_get(normalizer, "lowercase"), false);
     gguf_set_val_bool(weights->gguf, "tokenizer.ggml.normalizer.lowercase", lowercase);
-    gguf_set_val_bool(weights->gguf, "tokenizer.ggml.normalizer.strip_accents", json_bool(json_get(normalizer, "strip_accents"), lowercase));
+    gguf_set_val_bool(weights->gguf, "tokenizer.ggml.normalizer.strip_accents",
+                      json_bool(json_get(normalizer, "strip_accents"), lowercase));
     static const struct {
         const char *key, *text;
-    } specials[] = { { "bos", "[CLS]" }, { "cls", "[CLS]" }, { "eos", "[SEP]" }, { "seperator", "[SEP]" }, { "unknown", "[UNK]" },
-                     { "padding", "[PAD]" }, { "mask", "[MASK]" } };
+    } specials[] = {
+        { "bos", "[CLS]" },
+        { "cls", "[CLS]" },
+        { "eos", "[SEP]" },
+        { "seperator", "[SEP]" },
+        { "unknown", "[UNK]" },
+        { "padding", "[PAD]" },
+        { "mask", "[MASK]" },
+    };
     for (size_t i = 0; i < sizeof specials / sizeof specials[0]; i++) {
         int64_t id = id_of(&v, view_from_cstr(specials[i].text));
         if (id < 0)
@@ -204,15 +217,17 @@ bool import_wordpiece(struct import *im, struct weights *weights, const struct j
 
 /* How texts are cut before merging is code in libllama; these are the cuts that it has, by what tokenizer.json says. */
 static const struct {
-    const char *pattern;                                    /* of a Split; NULL: none */
-    bool digits;                                            /* a Digits step that takes digits one by one */
+    const char *pattern; /* of a Split; NULL: none */
+    bool digits;         /* a Digits step that takes digits one by one */
     const char *name;
 } pre_tokenizers[] = {
     { NULL, false, "gpt-2" },
     { NULL, true, "smollm" },
-    { "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
+    { "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| "
+      "?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
       false, "llama-bpe" },
-    { "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
+    { "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| "
+      "?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
       false, "qwen2" },
 };
 
@@ -278,7 +293,9 @@ static void put_bpe_specials(struct import *im, struct weights *weights, const s
 {
     static const struct {
         const char *key, *text, *number;
-    } rows[] = { { "bos", "bos_token", "bos_token_id" }, { "eos", "eos_token", "eos_token_id" }, { "unknown", "unk_token", "" },
+    } rows[] = { { "bos", "bos_token", "bos_token_id" },
+                 { "eos", "eos_token", "eos_token_id" },
+                 { "unknown", "unk_token", "" },
                  { "padding", "pad_token", "pad_token_id" } };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         int64_t id = id_of(v, token_text(settings, rows[i].text));

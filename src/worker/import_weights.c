@@ -33,7 +33,8 @@ bool weights_add(struct import *im, struct weights *weights, const struct weight
     bool blocks_fit = weight->ne[0] > 0 && weight->ne[0] % ggml_blck_size(weight->source_type) == 0;
     uint64_t rows = blocks_fit ? elements_of(weight) / (uint64_t)weight->ne[0] : 0;
     if (!blocks_fit || rows * ggml_row_size(weight->source_type, weight->ne[0]) != weight->data.len)
-        return import_fail(im, "BrokenWeights", "the tensor %s does not have the size that the model's configuration asks for", weight->name);
+        return import_fail(im, "BrokenWeights", "the tensor %s does not have the size that the model's configuration asks for",
+                           weight->name);
     if (weights->count == weights->capacity) {
         size_t capacity = weights->capacity == 0 ? 256 : weights->capacity * 2;
         struct weight *list = realloc(weights->list, capacity * sizeof *list);
@@ -73,7 +74,7 @@ static void rotary_rows(const struct weight *weight, char *out)
     int64_t rows = weight->dims > 1 ? weight->ne[1] : weight->ne[0];
     int64_t per_head = rows / weight->rotary_heads, half = per_head / 2;
     if (weight->dims == 1)
-        row = ggml_type_size(weight->type);                 /* a bias: its elements are the rows */
+        row = ggml_type_size(weight->type); /* a bias: its elements are the rows */
     for (int64_t head = 0; head < weight->rotary_heads; head++)
         for (int64_t i = 0; i < half; i++)
             for (int64_t side = 0; side < 2; side++)
@@ -121,7 +122,7 @@ static bool write_data(struct import *im, const struct weights *weights, FILE *f
                     fwrite(zeros, 1, padding, file) == padding;
         free(made);
         if (!fine)
-            return import_fail(im, "CannotWrite", "%s", strerror(errno));
+            return import_fail_system(im, "CannotWrite", "model.gguf");
         import_progress(im, "converting", (double)(i + 1) / (double)weights->count);
     }
     return true;
@@ -150,7 +151,8 @@ static bool weights_are_fine(struct import *im, const struct weights *weights)
         const struct weight *weight = &weights->list[i];
         int64_t rows = weight->dims > 1 ? weight->ne[1] : weight->ne[0];
         if (weight->rotary_heads != 0 && rows % (2 * weight->rotary_heads) != 0)
-            return import_fail(im, "BrokenWeights", "the rows of %s cannot be shared out over %d heads", weight->name, (int)weight->rotary_heads);
+            return import_fail(im, "BrokenWeights", "the rows of %s cannot be shared out over %d heads", weight->name,
+                               (int)weight->rotary_heads);
         for (size_t j = 0; j < i; j++)
             if (strcmp(weights->list[j].name, weight->name) == 0)
                 return import_fail(im, "BrokenWeights", "the tensor %s is there twice", weight->name);
@@ -164,19 +166,19 @@ bool weights_write(struct import *im, struct weights *weights, const char *path)
         return false;
     FILE *file = fopen(path, "wbe");
     if (file == NULL)
-        return import_fail(im, "CannotWrite", "%s: %s", path, strerror(errno));
+        return import_fail_system(im, "CannotWrite", path);
     size_t size = gguf_get_meta_size(weights->gguf);
     void *meta = malloc(size);
     bool fine = meta != NULL || IMPORT_NO_MEMORY(im);
     if (fine) {
         gguf_get_meta_data(weights->gguf, meta);
-        fine = fwrite(meta, 1, size, file) == size || import_fail(im, "CannotWrite", "%s: %s", path, strerror(errno));
+        fine = fwrite(meta, 1, size, file) == size || import_fail_system(im, "CannotWrite", path);
     }
     free(meta);
     fine = fine && write_data(im, weights, file);
     if (fine && (fflush(file) != 0 || fsync(fileno(file)) != 0))
-        fine = import_fail(im, "CannotWrite", "%s: %s", path, strerror(errno));
+        fine = import_fail_system(im, "CannotWrite", path);
     if (fclose(file) != 0 && fine)
-        fine = import_fail(im, "CannotWrite", "%s: %s", path, strerror(errno));
+        fine = import_fail_system(im, "CannotWrite", path);
     return fine;
 }

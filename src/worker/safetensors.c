@@ -3,11 +3,23 @@
 static const struct {
     const char *name;
     enum safetensors_type type;
-    unsigned bytes;                                         /* of one element */
+    unsigned bytes; /* of one element */
 } types[] = {
-    { "F32", ST_F32, 4 },   { "F16", ST_F16, 2 },  { "BF16", ST_BF16, 2 }, { "F64", ST_OTHER, 8 },     { "I64", ST_OTHER, 8 },
-    { "U64", ST_OTHER, 8 }, { "I32", ST_OTHER, 4 }, { "U32", ST_OTHER, 4 },  { "I16", ST_OTHER, 2 },     { "U16", ST_OTHER, 2 },
-    { "I8", ST_OTHER, 1 },  { "U8", ST_OTHER, 1 },  { "BOOL", ST_OTHER, 1 }, { "F8_E4M3", ST_OTHER, 1 }, { "F8_E5M2", ST_OTHER, 1 },
+    { "F32", ST_F32, 4 },
+    { "F16", ST_F16, 2 },
+    { "BF16", ST_BF16, 2 },
+    { "F64", ST_OTHER, 8 },
+    { "I64", ST_OTHER, 8 },
+    { "U64", ST_OTHER, 8 },
+    { "I32", ST_OTHER, 4 },
+    { "U32", ST_OTHER, 4 },
+    { "I16", ST_OTHER, 2 },
+    { "U16", ST_OTHER, 2 },
+    { "I8", ST_OTHER, 1 },
+    { "U8", ST_OTHER, 1 },
+    { "BOOL", ST_OTHER, 1 },
+    { "F8_E4M3", ST_OTHER, 1 },
+    { "F8_E5M2", ST_OTHER, 1 },
 };
 
 /* The element's size by the type's name; 0: unknown. */

@@ -11,14 +11,17 @@
 #define SAFETENSORS_HEADER_MAX (64u << 20)
 #define SAFETENSORS_DIMS       4
 
-enum safetensors_type { ST_F32, ST_F16, ST_BF16, ST_OTHER };   /* other: integers, eight bits …: nothing here computes with them */
+enum safetensors_type { ST_F32,
+                        ST_F16,
+                        ST_BF16,
+                        ST_OTHER }; /* other: integers, eight bits …: nothing here computes with them */
 
 struct safetensor {
     struct view name;
     enum safetensors_type type;
-    unsigned dims;                                          /* 0 to SAFETENSORS_DIMS */
-    uint64_t shape[SAFETENSORS_DIMS];                       /* outermost first; 1 beyond dims */
-    struct view data;                                       /* exactly as many bytes as shape and type say */
+    unsigned dims;                    /* 0 to SAFETENSORS_DIMS */
+    uint64_t shape[SAFETENSORS_DIMS]; /* outermost first; 1 beyond dims */
+    struct view data;                 /* exactly as many bytes as shape and type say */
 };
 
 struct safetensors {
@@ -28,6 +31,6 @@ struct safetensors {
 
 /* False: *problem says why (static text). Tensors are added behind those that are there already, for models in several files. */
 bool safetensors_parse(struct arena *arena, struct view file, struct safetensors *out, const char **problem);
-const struct safetensor *safetensors_find(const struct safetensors *all, struct view name);     /* NULL when absent */
+const struct safetensor *safetensors_find(const struct safetensors *all, struct view name); /* NULL when absent */
 
 #endif

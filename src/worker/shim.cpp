@@ -12,7 +12,8 @@
 #include <string>
 #include <vector>
 
-namespace {
+namespace
+{
 
 void set_error(shim_error *error, const char *message)
 {
@@ -21,7 +22,8 @@ void set_error(shim_error *error, const char *message)
 }
 
 // Runs body and turns whatever it throws into `failed`.
-template <typename Result, typename Body> Result guarded(shim_error *error, Result failed, Body body)
+template <typename Result, typename Body>
+Result guarded(shim_error *error, Result failed, Body body)
 {
     try {
         return body();
@@ -93,7 +95,8 @@ struct shim_format {
     common_chat_parser_params params;
 };
 
-namespace {
+namespace
+{
 
 common_chat_templates_inputs plain_question()
 {
@@ -111,7 +114,7 @@ common_chat_templates_inputs plain_question()
 shim_template *shim_template_create(const llama_model *model, const char *source, shim_error *error)
 {
     return guarded<shim_template *>(error, nullptr, [&] {
-        common_log_set_verbosity_thold(-1);                 // what goes wrong is in the error
+        common_log_set_verbosity_thold(-1); // what goes wrong is in the error
         auto tmpl = std::make_unique<shim_template>();
         tmpl->vocab = llama_model_get_vocab(model);
         tmpl->templates = common_chat_templates_init(model, text_of(source));
@@ -123,7 +126,7 @@ shim_template *shim_template_create(const llama_model *model, const char *source
             return common_chat_templates_apply(tmpl->templates.get(), inputs).supports_thinking;
         });
         inputs.force_pure_content = true;
-        common_chat_templates_apply(tmpl->templates.get(), inputs);    // a template that cannot render one question is no use
+        common_chat_templates_apply(tmpl->templates.get(), inputs); // a template that cannot render one question is no use
         return tmpl.release();
     });
 }
@@ -143,7 +146,8 @@ bool shim_template_thinks(const shim_template *tmpl)
     return tmpl->thinks;
 }
 
-namespace {
+namespace
+{
 
 common_chat_msg message_of(const shim_message &in)
 {
@@ -251,7 +255,7 @@ bool shim_render(const shim_template *tmpl, const shim_input *in, shim_prompt *p
     bool fine = guarded<bool>(error, false, [&] {
         auto inputs = inputs_of(tmpl, in);
         if (in->tool_count == 0 && in->json_schema == nullptr && !tmpl->thinks) {
-            inputs.force_pure_content = true;               // saves the analysis of the template
+            inputs.force_pure_content = true; // saves the analysis of the template
             prompt->text = copy_text(common_chat_templates_apply(tmpl->templates.get(), inputs).prompt + text_of(in->prefix));
             return true;
         }
@@ -294,7 +298,7 @@ shim_reader *shim_reader_create(const shim_format *format)
     return guarded<shim_reader *>(nullptr, nullptr, [&] {
         auto reader = std::make_unique<shim_reader>();
         reader->format = format;
-        if (format->params.is_continuation)                 // the prefix is not part of what is new
+        if (format->params.is_continuation) // the prefix is not part of what is new
             reader->message = common_chat_parse("", true, format->params);
         return reader.release();
     });

@@ -7,9 +7,9 @@
 #include "worker/chat.h"
 
 struct answer {
-    struct buf text, reasoning, calls;                      /* calls: "name({...});" for each, in order */
+    struct buf text, reasoning, calls; /* calls: "name({...});" for each, in order */
     unsigned fragments;
-    bool open;                                              /* a call has begun */
+    bool open; /* a call has begun */
     bool whole_characters;
     enum chat_status status;
     unsigned tool_calls;
@@ -94,9 +94,12 @@ static inline const struct json *test_json(struct arena *arena, const char *text
     return json;
 }
 
-#define TEXT_PART(words) { .type = CHAT_TEXT, .text = VIEW_INIT(words) }
-#define WEATHER_SCHEMA                                                                                                          \
-    "{\"type\":\"object\",\"properties\":{\"city\":{\"type\":\"string\"},\"days\":{\"type\":\"integer\",\"minimum\":1}},"         \
+#define TEXT_PART(words)                            \
+    {                                               \
+        .type = CHAT_TEXT, .text = VIEW_INIT(words) \
+    }
+#define WEATHER_SCHEMA                                                                                                    \
+    "{\"type\":\"object\",\"properties\":{\"city\":{\"type\":\"string\"},\"days\":{\"type\":\"integer\",\"minimum\":1}}," \
     "\"required\":[\"city\"]}"
 
 #endif

@@ -11,9 +11,9 @@
 
 struct bert {
     unsigned layers, heads, hidden, inner;
-    char *weights;                                          /* the whole safetensors file */
+    char *weights; /* the whole safetensors file */
     size_t weights_size;
-    char *words[WORDS_MAX];                                 /* vocab.txt */
+    char *words[WORDS_MAX]; /* vocab.txt */
     int word_count;
 };
 
@@ -200,25 +200,32 @@ static void attend(const struct bert *bert, const double *q, const double *k, co
 static void encode(const struct bert *bert, unsigned layer, double *x, size_t count)
 {
     size_t hidden = bert->hidden, inner = bert->inner;
-    double *q = calloc(5 * count * hidden + inner, sizeof *q), *k = q + count * hidden, *v = k + count * hidden, *mixed = v + count * hidden,
-           *out = mixed + count * hidden, *wide = out + count * hidden;
+    double *q = calloc(5 * count * hidden + inner, sizeof *q), *k = q + count * hidden, *v = k + count * hidden,
+           *mixed = v + count * hidden, *out = mixed + count * hidden, *wide = out + count * hidden;
     for (size_t t = 0; t < count; t++) {
         const double *row = x + t * hidden;
-        linear(layer_tensor(bert, layer, "attention.self.query.weight"), layer_tensor(bert, layer, "attention.self.query.bias"), row, hidden, q + t * hidden, hidden);
-        linear(layer_tensor(bert, layer, "attention.self.key.weight"), layer_tensor(bert, layer, "attention.self.key.bias"), row, hidden, k + t * hidden, hidden);
-        linear(layer_tensor(bert, layer, "attention.self.value.weight"), layer_tensor(bert, layer, "attention.self.value.bias"), row, hidden, v + t * hidden, hidden);
+        linear(layer_tensor(bert, layer, "attention.self.query.weight"), layer_tensor(bert, layer, "attention.self.query.bias"),
+               row, hidden, q + t * hidden, hidden);
+        linear(layer_tensor(bert, layer, "attention.self.key.weight"), layer_tensor(bert, layer, "attention.self.key.bias"), row,
+               hidden, k + t * hidden, hidden);
+        linear(layer_tensor(bert, layer, "attention.self.value.weight"), layer_tensor(bert, layer, "attention.self.value.bias"),
+               row, hidden, v + t * hidden, hidden);
     }
     attend(bert, q, k, v, count, mixed);
     for (size_t t = 0; t < count; t++) {
         double *row = x + t * hidden, *projected = out + t * hidden;
-        linear(layer_tensor(bert, layer, "attention.output.dense.weight"), layer_tensor(bert, layer, "attention.output.dense.bias"), mixed + t * hidden, hidden, projected, hidden);
+        linear(layer_tensor(bert, layer, "attention.output.dense.weight"), layer_tensor(bert, layer, "attention.output.dense.bias"),
+               mixed + t * hidden, hidden, projected, hidden);
         for (size_t i = 0; i < hidden; i++)
             row[i] += projected[i];
-        normalise(layer_tensor(bert, layer, "attention.output.LayerNorm.weight"), layer_tensor(bert, layer, "attention.output.LayerNorm.bias"), row, hidden);
-        linear(layer_tensor(bert, layer, "intermediate.dense.weight"), layer_tensor(bert, layer, "intermediate.dense.bias"), row, hidden, wide, inner);
+        normalise(layer_tensor(bert, layer, "attention.output.LayerNorm.weight"),
+                  layer_tensor(bert, layer, "attention.output.LayerNorm.bias"), row, hidden);
+        linear(layer_tensor(bert, layer, "intermediate.dense.weight"), layer_tensor(bert, layer, "intermediate.dense.bias"), row,
+               hidden, wide, inner);
         for (size_t i = 0; i < inner; i++)
             wide[i] = 0.5 * wide[i] * (1 + erf(wide[i] / sqrt(2)));
-        linear(layer_tensor(bert, layer, "output.dense.weight"), layer_tensor(bert, layer, "output.dense.bias"), wide, inner, projected, hidden);
+        linear(layer_tensor(bert, layer, "output.dense.weight"), layer_tensor(bert, layer, "output.dense.bias"), wide, inner,
+               projected, hidden);
         for (size_t i = 0; i < hidden; i++)
             row[i] += projected[i];
         normalise(layer_tensor(bert, layer, "output.LayerNorm.weight"), layer_tensor(bert, layer, "output.LayerNorm.bias"), row, hidden);

@@ -10,9 +10,9 @@
 
 struct bert;
 
-struct bert *bert_open(const char *folder, unsigned layers, unsigned heads, unsigned hidden, unsigned inner);   /* NULL: not readable */
+struct bert *bert_open(const char *folder, unsigned layers, unsigned heads, unsigned hidden, unsigned inner); /* NULL: not readable */
 void bert_close(struct bert *bert);
-size_t bert_tokenize(const struct bert *bert, const char *text, int *ids);             /* with [CLS] and [SEP] */
-bool bert_embed(const struct bert *bert, const int *ids, size_t count, float *out);    /* mean of all tokens, normalised */
+size_t bert_tokenize(const struct bert *bert, const char *text, int *ids);          /* with [CLS] and [SEP] */
+bool bert_embed(const struct bert *bert, const int *ids, size_t count, float *out); /* mean of all tokens, normalised */
 
 #endif

@@ -18,7 +18,7 @@
 
 extern char **environ;
 
-static char test_folder[64];                                /* of this program's run; removed by import_teardown() */
+static char test_folder[64]; /* of this program's run; removed by import_teardown() */
 
 static inline void test_quiet(enum ggml_log_level level, const char *text, void *ctx)
 {

@@ -33,8 +33,11 @@ static void each_key_finds_its_replacement_and_nothing_else_does(void **state)
 {
     (void)state;
     struct charsmap_entry entries[] = {
-        { VIEW_INIT("a"), VIEW_INIT("A") },       { VIEW_INIT("abc"), VIEW_INIT("X") },    { VIEW_INIT("\xef\xbd\x81"), VIEW_INIT("a") },
-        { VIEW_INIT("\xc2\xa0"), VIEW_INIT(" ") }, { VIEW_INIT("\xc2\xad"), VIEW_INIT("") },
+        { VIEW_INIT("a"), VIEW_INIT("A") },
+        { VIEW_INIT("abc"), VIEW_INIT("X") },
+        { VIEW_INIT("\xef\xbd\x81"), VIEW_INIT("a") },
+        { VIEW_INIT("\xc2\xa0"), VIEW_INIT(" ") },
+        { VIEW_INIT("\xc2\xad"), VIEW_INIT("") },
     };
     struct buf out = BUF_INIT(CHARSMAP_MAX);
     assert_true(charsmap_build(entries, COUNT_OF(entries), &out));
@@ -60,7 +63,7 @@ static void thousands_of_keys_do_not_disturb_each_other(void **state)
     struct charsmap_entry *entries = calloc(KEYS, sizeof *entries);
     char(*keys)[8] = calloc(KEYS, sizeof *keys);
     char(*values)[8] = calloc(KEYS, sizeof *values);
-    for (unsigned i = 0; i < KEYS; i++) {                   /* three-byte characters, every third of them */
+    for (unsigned i = 0; i < KEYS; i++) { /* three-byte characters, every third of them */
         unsigned character = 0x3000 + 3 * i;
         snprintf(keys[i], sizeof keys[i], "%c%c%c", 0xe0 | character >> 12, 0x80 | (character >> 6 & 0x3f), 0x80 | (character & 0x3f));
         snprintf(values[i], sizeof values[i], "%u", i);
@@ -73,7 +76,7 @@ static void thousands_of_keys_do_not_disturb_each_other(void **state)
         const char *found = look_up(buf_view(&out), keys[i], &len);
         assert_non_null(found);
         assert_string_equal(found, values[i]);
-        keys[i][2]++;                                       /* the character after it has none */
+        keys[i][2]++; /* the character after it has none */
         if ((keys[i][2] & 0x3f) != 0)
             assert_null(look_up(buf_view(&out), keys[i], &len));
     }

@@ -19,7 +19,7 @@ static int setup(void **state)
         return -1;
     struct llama_context_params params = llama_context_default_params();
     params.n_ctx = params.n_batch = 2048;
-    params.n_threads = params.n_threads_batch = 1;         /* two would wait for each other where tests share the cores */
+    params.n_threads = params.n_threads_batch = 1; /* two would wait for each other where tests share the cores */
     context = llama_init_from_model(test_model, params);
     chat = chat_create(test_model, NULL);
     arena = arena_create(16u << 20);
@@ -122,11 +122,14 @@ static void a_forced_call_validates_whatever_the_seed(void **state)
     (void)state;
     const struct chat_tool tools[] = {
         { VIEW("book"), VIEW("Books a table."),
-          test_json(arena, "{\"type\":\"object\",\"properties\":{\"name\":{\"type\":\"string\",\"maxLength\":20},\"size\":{\"type\":\"integer\","
-                           "\"minimum\":1,\"maximum\":12},\"area\":{\"enum\":[\"inside\",\"outside\"]},\"date\":{\"type\":\"string\",\"format\":"
-                           "\"date\"},\"dishes\":{\"type\":\"array\",\"items\":{\"type\":\"string\",\"maxLength\":12},\"minItems\":1,"
-                           "\"maxItems\":3}},\"required\":[\"name\",\"size\",\"area\",\"dishes\"],\"additionalProperties\":false}") },
-        { VIEW("cancel"), VIEW("Cancels."), test_json(arena, "{\"type\":\"object\",\"properties\":{\"sure\":{\"const\":true}},\"required\":[\"sure\"]}") },
+          test_json(
+              arena,
+              "{\"type\":\"object\",\"properties\":{\"name\":{\"type\":\"string\",\"maxLength\":20},\"size\":{\"type\":\"integer\","
+              "\"minimum\":1,\"maximum\":12},\"area\":{\"enum\":[\"inside\",\"outside\"]},\"date\":{\"type\":\"string\",\"format\":"
+              "\"date\"},\"dishes\":{\"type\":\"array\",\"items\":{\"type\":\"string\",\"maxLength\":12},\"minItems\":1,"
+              "\"maxItems\":3}},\"required\":[\"name\",\"size\",\"area\",\"dishes\"],\"additionalProperties\":false}") },
+        { VIEW("cancel"), VIEW("Cancels."),
+          test_json(arena, "{\"type\":\"object\",\"properties\":{\"sure\":{\"const\":true}},\"required\":[\"sure\"]}") },
     };
     for (uint32_t seed = 1; seed <= 3; seed++) {
         bool ended;
@@ -155,9 +158,10 @@ static void a_forced_call_validates_whatever_the_seed(void **state)
 static void a_model_that_rambles_in_a_string_comes_to_an_end(void **state)
 {
     (void)state;
-    const struct chat_tool tools[] = {
-        { VIEW("tell"), VIEW("Tells a story."),
-          test_json(arena, "{\"type\":\"object\",\"properties\":{\"story\":{\"type\":\"string\"},\"moral\":{\"type\":\"string\"}},\"required\":[\"story\",\"moral\"]}") } };
+    const struct chat_tool tools[] = { { VIEW("tell"), VIEW("Tells a story."),
+                                         test_json(arena,
+                                                   "{\"type\":\"object\",\"properties\":{\"story\":{\"type\":\"string\"},\"moral\":"
+                                                   "{\"type\":\"string\"}},\"required\":[\"story\",\"moral\"]}") } };
     bool ended;
     struct view name;
     struct generate_request request = request_for(tools, 1, TOOL_CHOICE_NAMED);
@@ -173,8 +177,9 @@ static void a_schema_for_the_answer_holds(void **state)
     (void)state;
     struct generate_request request = request_for(NULL, 0, TOOL_CHOICE_AUTO);
     request.has_json_schema = true;
-    request.json_schema = test_json(arena, "{\"type\":\"object\",\"properties\":{\"mood\":{\"enum\":[\"good\",\"bad\"]},\"score\":{\"type\":\"number\","
-                                           "\"minimum\":0,\"maximum\":1}},\"required\":[\"mood\",\"score\"]}");
+    request.json_schema = test_json(
+        arena, "{\"type\":\"object\",\"properties\":{\"mood\":{\"enum\":[\"good\",\"bad\"]},\"score\":{\"type\":\"number\","
+               "\"minimum\":0,\"maximum\":1}},\"required\":[\"mood\",\"score\"]}");
     bool ended;
     double score = -1;
     struct answer answer = generate(&request, 42, &ended);

@@ -114,11 +114,13 @@ static void schemas_that_hold_together_are_all_kept(void **state)
     (void)state;
     static const struct example examples[] = {
         { "{\"allOf\":[{\"type\":\"integer\",\"minimum\":3},{\"maximum\":5}]}", { "3", "5" }, { "2", "6", "4.5" } },
-        { "{\"allOf\":[{\"properties\":{\"a\":{\"type\":\"string\"}},\"required\":[\"a\"]},{\"properties\":{\"a\":{\"enum\":[\"x\",1]}}}]}",
+        { "{\"allOf\":[{\"properties\":{\"a\":{\"type\":\"string\"}},\"required\":[\"a\"]},{\"properties\":{\"a\":{\"enum\":[\"x\","
+          "1]}}}]}",
           { "{\"a\": \"x\"}" },
           { "{\"a\": 1}", "{\"a\": \"y\"}", "{}" } },
         { "{\"anyOf\":[{\"type\":\"string\"},{\"type\":\"null\"}]}", { "\"a\"", "null" }, { "1", "true" } },
-        { "{\"type\":\"object\",\"properties\":{\"k\":{\"type\":\"string\"}},\"required\":[\"k\"],\"oneOf\":[{\"properties\":{\"k\":{\"const\":"
+        { "{\"type\":\"object\",\"properties\":{\"k\":{\"type\":\"string\"}},\"required\":[\"k\"],\"oneOf\":[{\"properties\":{"
+          "\"k\":{\"const\":"
           "\"a\"},\"n\":{\"type\":\"null\"}},\"required\":[\"n\"]},{\"properties\":{\"k\":{\"const\":\"b\"}}}]}",
           { "{\"k\":\"a\",\"n\":null}", "{\"k\":\"b\"}" },
           { "{\"k\":\"a\"}", "{\"k\":\"c\"}" } },
@@ -135,7 +137,8 @@ static void references_may_recur_and_loops_end(void **state)
 {
     (void)state;
     static const struct example examples[] = {
-        { "{\"$defs\":{\"tree\":{\"type\":\"object\",\"properties\":{\"kids\":{\"type\":\"array\",\"items\":{\"$ref\":\"#/$defs/tree\"}}}}},"
+        { "{\"$defs\":{\"tree\":{\"type\":\"object\",\"properties\":{\"kids\":{\"type\":\"array\",\"items\":{\"$ref\":\"#/$defs/"
+          "tree\"}}}}},"
           "\"$ref\":\"#/$defs/tree\"}",
           { "{}", "{\"kids\": []}", "{\"kids\": [{}, {\"kids\": [{}]}]}" },
           { "{\"kids\": [1]}", "{\"kids\": {}}" } },
@@ -158,7 +161,9 @@ static void arrays_keep_their_bounds_and_tuples(void **state)
           { "[1]", "[1, 2]", "[1,2,3]" },
           { "[]", "[1,2,3,4]", "[1,]", "[\"a\"]" } },
         { "{\"type\":\"array\",\"items\":{\"type\":\"null\"},\"maxItems\":0}", { "[]" }, { "[null]" } },
-        { "{\"prefixItems\":[{\"type\":\"string\"},{\"type\":\"integer\"}],\"items\":false}", { "[\"a\", 1]" }, { "[\"a\", 1, 2]", "[1, 1]" } },
+        { "{\"prefixItems\":[{\"type\":\"string\"},{\"type\":\"integer\"}],\"items\":false}",
+          { "[\"a\", 1]" },
+          { "[\"a\", 1, 2]", "[1, 1]" } },
         { "{\"items\":[{\"type\":\"string\"}],\"additionalItems\":{\"type\":\"null\"},\"maxItems\":3}",
           { "[\"a\"]", "[\"a\", null, null]" },
           { "[\"a\", null, null, null]", "[null]" } },
@@ -178,18 +183,33 @@ static void strings_keep_length_pattern_and_format(void **state)
     (void)state;
     static const struct example examples[] = {
         { "{\"type\":\"string\"}",
-          { "\"\"", "\"a \\\"b\\\" \\\\ \\n\"", "\"\xc3\xa9\xe6\xbc\xa2\xf0\x9f\x98\x80\"", "\"0123456789012345678901234567890123456789\"" },
+          { "\"\"", "\"a \\\"b\\\" \\\\ \\n\"", "\"\xc3\xa9\xe6\xbc\xa2\xf0\x9f\x98\x80\"",
+            "\"0123456789012345678901234567890123456789\"" },
           { "\"01234567890123456789012345678901234567890\"", "\"a\nb\"", "\"\\u0000\"", "\"\\x\"", "\"" } },
-        { "{\"type\":\"string\",\"minLength\":2,\"maxLength\":3}", { "\"ab\"", "\"\xe6\xbc\xa2\xe6\xbc\xa2\xe6\xbc\xa2\"" }, { "\"a\"", "\"abcd\"" } },
-        { "{\"pattern\":\"^[a-z]+-\\\\d{2,3}$\"}", { "\"ab-12\"", "\"x-123\"" }, { "\"ab-1\"", "\"AB-12\"", "\"-12\"", "\"ab-1234\"" } },
-        { "{\"pattern\":\"^[A-Z]+$\",\"minLength\":2,\"maxLength\":4}", { "\"AB\"", "\"ABCD\"" }, { "\"A\"", "\"ABCDE\"", "\"ab\"" } },
+        { "{\"type\":\"string\",\"minLength\":2,\"maxLength\":3}",
+          { "\"ab\"", "\"\xe6\xbc\xa2\xe6\xbc\xa2\xe6\xbc\xa2\"" },
+          { "\"a\"", "\"abcd\"" } },
+        { "{\"pattern\":\"^[a-z]+-\\\\d{2,3}$\"}",
+          { "\"ab-12\"", "\"x-123\"" },
+          { "\"ab-1\"", "\"AB-12\"", "\"-12\"", "\"ab-1234\"" } },
+        { "{\"pattern\":\"^[A-Z]+$\",\"minLength\":2,\"maxLength\":4}",
+          { "\"AB\"", "\"ABCD\"" },
+          { "\"A\"", "\"ABCDE\"", "\"ab\"" } },
         { "{\"pattern\":\"^(foo|ba[rz])?(?:-x)*$\"}", { "\"\"", "\"foo\"", "\"baz-x-x\"" }, { "\"fo\"", "\"foo-\"" } },
-        { "{\"pattern\":\"a.c\"}", { "\"abc\"", "\"a\\\"c\"", "\"a\xe6\xbc\xa2" "c\"" }, { "\"ac\"", "\"a\"c\"" } },
+        { "{\"pattern\":\"a.c\"}",
+          { "\"abc\"", "\"a\\\"c\"",
+            "\"a\xe6\xbc\xa2"
+            "c\"" },
+          { "\"ac\"", "\"a\"c\"" } },
         { "{\"pattern\":\"^[^\\\\s,]{1,3}$\"}", { "\"a;b\"" }, { "\"a,b\"", "\"a b\"", "\"a\\nb\"" } },
         { "{\"pattern\":\"^\\\\w+@\\\\w+\\\\.com$\"}", { "\"a_b@c.com\"" }, { "\"a@b.org\"", "\"@b.com\"" } },
         { "{\"pattern\":\"^[\\\\]\\\\-^a]$\"}", { "\"]\"", "\"-\"", "\"^\"", "\"a\"" }, { "\"b\"", "\"\\\\\"" } },
-        { "{\"type\":\"string\",\"format\":\"date\"}", { "\"2024-02-28\"", "\"1999-12-31\"" }, { "\"2024-02-30\"", "\"2024-13-01\"", "\"24-01-01\"" } },
-        { "{\"format\":\"date-time\"}", { "\"2024-01-31T23:59:59Z\"", "\"2024-01-01T00:00:00.5+02:00\"" }, { "\"2024-01-01\"", "\"2024-01-01T25:00:00Z\"" } },
+        { "{\"type\":\"string\",\"format\":\"date\"}",
+          { "\"2024-02-28\"", "\"1999-12-31\"" },
+          { "\"2024-02-30\"", "\"2024-13-01\"", "\"24-01-01\"" } },
+        { "{\"format\":\"date-time\"}",
+          { "\"2024-01-31T23:59:59Z\"", "\"2024-01-01T00:00:00.5+02:00\"" },
+          { "\"2024-01-01\"", "\"2024-01-01T25:00:00Z\"" } },
         { "{\"format\":\"uuid\"}", { "\"123e4567-e89b-12d3-a456-426614174000\"" }, { "\"123e4567\"" } },
         { "{\"format\":\"ipv4\"}", { "\"192.168.0.1\"", "\"255.255.255.255\"" }, { "\"256.1.1.1\"", "\"1.2.3\"" } },
         { "{\"format\":\"email\"}", { "\"a.b@example.com\"" }, { "\"a.example.com\"", "\"@example.com\"" } },
@@ -201,8 +221,7 @@ static void strings_keep_length_pattern_and_format(void **state)
 static void integers_between_all_bounds_are_exact(void **state)
 {
     (void)state;
-    static const int bounds[][2] = { { 0, 0 },   { 0, 9 },   { 1, 10 },   { 7, 123 },   { -5, 5 },     { -120, -99 }, { 99, 101 },
-                                     { -1, 0 }, { -12, 3 }, { 10, 19 }, { 110, 119 }, { 100, 199 }, { -110, 125 } };
+    static const int bounds[][2] = { { 0, 0 }, { 0, 9 }, { 1, 10 }, { 7, 123 }, { -5, 5 }, { -120, -99 }, { 99, 101 }, { -1, 0 }, { -12, 3 }, { 10, 19 }, { 110, 119 }, { 100, 199 }, { -110, 125 } };
     for (size_t i = 0; i < COUNT_OF(bounds); i++) {
         char text[128];
         snprintf(text, sizeof text, "{\"type\":\"integer\",\"minimum\":%d,\"maximum\":%d}", bounds[i][0], bounds[i][1]);
@@ -223,11 +242,21 @@ static void numbers_keep_bounds_and_steps(void **state)
     static const struct example examples[] = {
         { "{\"type\":\"number\"}", { "0", "-1.5", "123456", "0.001" }, { "01", "1.", ".5", "+1", "--1", "NaN" } },
         { "{\"type\":\"integer\"}", { "0", "-7", "42" }, { "1.5", "-0", "007" } },
-        { "{\"type\":\"number\",\"minimum\":0,\"maximum\":1}", { "0", "1", "0.5", "0.25", "1.000" }, { "1.001", "-0.1", "2", "1.5" } },
-        { "{\"type\":\"number\",\"exclusiveMinimum\":0,\"maximum\":2}", { "0.001", "0.500", "1", "1.5", "2" }, { "0", "0.000", "2.001", "-1" } },
-        { "{\"type\":\"number\",\"minimum\":0.25,\"maximum\":0.75}", { "0.250", "0.500", "0.750" }, { "0.249", "0.751", "0", "1", "0.8" } },
-        { "{\"type\":\"number\",\"minimum\":-1.5,\"exclusiveMaximum\":-0.5}", { "-1", "-1.500", "-0.501" }, { "-0.500", "-1.501", "0", "1", "-2" } },
-        { "{\"type\":\"number\",\"minimum\":0.0001,\"maximum\":0.0002}", { "0.000100", "0.000150" }, { "0.000201", "0", "0.0003" } },
+        { "{\"type\":\"number\",\"minimum\":0,\"maximum\":1}",
+          { "0", "1", "0.5", "0.25", "1.000" },
+          { "1.001", "-0.1", "2", "1.5" } },
+        { "{\"type\":\"number\",\"exclusiveMinimum\":0,\"maximum\":2}",
+          { "0.001", "0.500", "1", "1.5", "2" },
+          { "0", "0.000", "2.001", "-1" } },
+        { "{\"type\":\"number\",\"minimum\":0.25,\"maximum\":0.75}",
+          { "0.250", "0.500", "0.750" },
+          { "0.249", "0.751", "0", "1", "0.8" } },
+        { "{\"type\":\"number\",\"minimum\":-1.5,\"exclusiveMaximum\":-0.5}",
+          { "-1", "-1.500", "-0.501" },
+          { "-0.500", "-1.501", "0", "1", "-2" } },
+        { "{\"type\":\"number\",\"minimum\":0.0001,\"maximum\":0.0002}",
+          { "0.000100", "0.000150" },
+          { "0.000201", "0", "0.0003" } },
         { "{\"type\":\"number\",\"minimum\":10}", { "10", "10.5", "99999" }, { "9", "9.999", "-10" } },
         { "{\"type\":\"number\",\"multipleOf\":0.01,\"minimum\":0}", { "0", "1.25", "19.9" }, { "1.255", "-1" } },
         { "{\"type\":\"integer\",\"multipleOf\":5,\"minimum\":0,\"maximum\":20}", { "0", "5", "20" }, { "3", "25" } },
@@ -302,7 +331,7 @@ static void what_would_explode_is_refused(void **state)
     buf_append_byte(&text, '\0');
     assert_too_large(text.ptr);
 
-    buf_clear(&text);                                       /* 2^16 combinations */
+    buf_clear(&text); /* 2^16 combinations */
     buf_append_cstr(&text, "{\"allOf\":[");
     for (int i = 0; i < 16; i++)
         buf_printf(&text, "%s{\"anyOf\":[{\"properties\":{\"a%d\":{}}},{\"properties\":{\"b%d\":{}}}]}", i > 0 ? "," : "", i, i);
@@ -334,7 +363,8 @@ static void large_but_fair_schemas_compile(void **state)
     struct buf text = BUF_INIT(16u << 20);
     buf_append_cstr(&text, "{\"properties\":{");
     for (int i = 0; i < 300; i++)
-        buf_printf(&text, "%s\"p%d\":{\"type\":\"array\",\"maxItems\":1024,\"items\":{\"type\":\"string\",\"maxLength\":1024}}", i > 0 ? "," : "", i);
+        buf_printf(&text, "%s\"p%d\":{\"type\":\"array\",\"maxItems\":1024,\"items\":{\"type\":\"string\",\"maxLength\":1024}}",
+                   i > 0 ? "," : "", i);
     buf_append_cstr(&text, "}}");
     buf_append_byte(&text, '\0');
     struct schema s = compile(text.ptr);

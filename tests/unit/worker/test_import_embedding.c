@@ -78,7 +78,7 @@ static void minilm_in_the_fast_layout_loses_nothing_visible(void **state)
     double loss = 1;
     const struct json *line = import_run(arena, TEST_MINILM, "minilm-fast", "auto", &status), *result = json_get(line, "result");
     assert_int_equal(status, 0);
-    assert_view_is(json_get_string(result, "layout"), "F16");     /* Q8_0 would lose 0.0015 in short texts */
+    assert_view_is(json_get_string(result, "layout"), "F16"); /* Q8_0 would lose 0.0015 in short texts */
     assert_true(json_get_double(json_get(result, "loss"), "cosine", &loss) && loss < 0.0005);
     assert_like_the_reference("minilm-fast", 0.999);
 }
@@ -87,10 +87,18 @@ static void e5_agrees_with_its_own_engine(void **state)
 {
     (void)state;
     static const char *const texts[] = {
-        "how much protein should a female eat", "对不起，我迟到了。",       "ごめんなさい",
-        "Der Zug fährt um 8 Uhr ab.",             "Привет, как дела?",        "मुझे खेद है",
-        "ＦＵＬＬ　ＷＩＤＴＨ　ｌｅｔｔｅｒｓ １２３", "ﬁne ①② ½ ㎏ Å",     "a  b   c",
-        "tab\tand\nnewline",                       "안녕하세요 세계",           "مرحبا بالعالم",
+        "how much protein should a female eat",
+        "对不起，我迟到了。",
+        "ごめんなさい",
+        "Der Zug fährt um 8 Uhr ab.",
+        "Привет, как дела?",
+        "मुझे खेद है",
+        "ＦＵＬＬ　ＷＩＤＴＨ　ｌｅｔｔｅｒｓ １２３",
+        "ﬁne ①② ½ ㎏ Å",
+        "a  b   c",
+        "tab\tand\nnewline",
+        "안녕하세요 세계",
+        "مرحبا بالعالم",
     };
     int status;
     const struct json *result = json_get(import_run(arena, TEST_E5, "e5", "auto", &status), "result");

@@ -23,8 +23,8 @@ struct published {
     struct gguf_context *gguf;
     struct ggml_context *tensors;
     char folder[256];
-    bool merge_pairs;                                       /* newer files write merges as pairs */
-    bool halves;                                            /* weights in 16 bits */
+    bool merge_pairs; /* newer files write merges as pairs */
+    bool halves;      /* weights in 16 bits */
 };
 
 static void write_text(const struct published *p, const char *name, struct buf *text)
@@ -158,9 +158,15 @@ static void write_settings(const struct published *p)
 static const char *published_name(const char *name)
 {
     static const char *const names[][2] = {
-        { "attn_norm", "input_layernorm" },   { "attn_q", "self_attn.q_proj" },      { "attn_k", "self_attn.k_proj" },
-        { "attn_v", "self_attn.v_proj" },     { "attn_output", "self_attn.o_proj" }, { "ffn_norm", "post_attention_layernorm" },
-        { "ffn_gate", "mlp.gate_proj" },      { "ffn_up", "mlp.up_proj" },           { "ffn_down", "mlp.down_proj" },
+        { "attn_norm", "input_layernorm" },
+        { "attn_q", "self_attn.q_proj" },
+        { "attn_k", "self_attn.k_proj" },
+        { "attn_v", "self_attn.v_proj" },
+        { "attn_output", "self_attn.o_proj" },
+        { "ffn_norm", "post_attention_layernorm" },
+        { "ffn_gate", "mlp.gate_proj" },
+        { "ffn_up", "mlp.up_proj" },
+        { "ffn_down", "mlp.down_proj" },
     };
     unsigned layer;
     char part[64];
@@ -219,7 +225,8 @@ static void write_weights(const struct published *p)
     struct json_writer w;
     json_writer_init(&w, &header);
     json_object(&w);
-    for (struct ggml_tensor *tensor = ggml_get_first_tensor(p->tensors); tensor != NULL; tensor = ggml_get_next_tensor(p->tensors, tensor)) {
+    for (struct ggml_tensor *tensor = ggml_get_first_tensor(p->tensors); tensor != NULL;
+         tensor = ggml_get_next_tensor(p->tensors, tensor)) {
         size_t begin = data.len;
         const char *name = published_name(tensor->name);
         if (name == NULL)

@@ -21,9 +21,12 @@ static void tensors_are_views_into_the_file(void **state)
     struct buf bytes = BUF_INIT(1u << 20);
     struct safetensors all = { 0 };
     const char *problem;
-    struct view file = file_of(&bytes, "{\"__metadata__\":{\"format\":\"pt\"},\"a.weight\":{\"dtype\":\"F32\",\"shape\":[2,3],\"data_offsets\":[4,28]},"
-                                       "\"s\":{\"dtype\":\"BF16\",\"shape\":[],\"data_offsets\":[0,2]},\"i\":{\"dtype\":\"I64\",\"shape\":[0],"
-                                       "\"data_offsets\":[28,28]}}", 28);
+    struct view file =
+        file_of(&bytes,
+                "{\"__metadata__\":{\"format\":\"pt\"},\"a.weight\":{\"dtype\":\"F32\",\"shape\":[2,3],\"data_offsets\":[4,28]},"
+                "\"s\":{\"dtype\":\"BF16\",\"shape\":[],\"data_offsets\":[0,2]},\"i\":{\"dtype\":\"I64\",\"shape\":[0],"
+                "\"data_offsets\":[28,28]}}",
+                28);
     assert_true(safetensors_parse(arena, file, &all, &problem));
     assert_int_equal(all.count, 3);
     const struct safetensor *a = safetensors_find(&all, VIEW("a.weight"));
@@ -49,8 +52,10 @@ static void several_files_add_up(void **state)
     struct buf first = BUF_INIT(1u << 20), second = BUF_INIT(1u << 20);
     struct safetensors all = { 0 };
     const char *problem;
-    assert_true(safetensors_parse(arena, file_of(&first, "{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}", 1), &all, &problem));
-    assert_true(safetensors_parse(arena, file_of(&second, "{\"b\":{\"dtype\":\"F16\",\"shape\":[1],\"data_offsets\":[0,2]}}", 2), &all, &problem));
+    assert_true(safetensors_parse(arena, file_of(&first, "{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}", 1),
+                                  &all, &problem));
+    assert_true(safetensors_parse(arena, file_of(&second, "{\"b\":{\"dtype\":\"F16\",\"shape\":[1],\"data_offsets\":[0,2]}}", 2),
+                                  &all, &problem));
     assert_non_null(safetensors_find(&all, VIEW("a")));
     assert_non_null(safetensors_find(&all, VIEW("b")));
     buf_free(&first);

@@ -58,7 +58,6 @@ static struct chat_prompt *render(const struct chat *chat, const struct generate
     return prompt;
 }
 
-
 /* What a model of each template answers, and what must come out. */
 static const struct {
     const char *name;
@@ -70,30 +69,36 @@ static const struct {
     { "meta-llama-Llama-3.2-3B-Instruct", "{\"name\": \"get_weather\", \"parameters\": {\"city\": \"Oslo\", \"days\": 2}}", "", "",
       "get_weather({\"city\": \"Oslo\", \"days\": 2});", true },
     { "meta-llama-Llama-3.3-70B-Instruct", "It rains.", "It rains.", "", "", true },
-    { "Qwen-Qwen2.5-7B-Instruct", "Let me look.\n<tool_call>\n{\"name\": \"get_weather\", \"arguments\": {\"city\": \"Oslo\"}}\n</tool_call>",
-      "Let me look.", "", "get_weather({\"city\": \"Oslo\"});", true },
-    { "Qwen-Qwen3-0.6B", "<think>\nRain?\n</think>\n\n<tool_call>\n{\"name\": \"get_weather\", \"arguments\": {\"city\": \"Oslo\"}}\n</tool_call>",
-      "", "Rain?", "get_weather({\"city\": \"Oslo\"});", true },
+    { "Qwen-Qwen2.5-7B-Instruct",
+      "Let me look.\n<tool_call>\n{\"name\": \"get_weather\", \"arguments\": {\"city\": \"Oslo\"}}\n</tool_call>", "Let me look.",
+      "", "get_weather({\"city\": \"Oslo\"});", true },
+    { "Qwen-Qwen3-0.6B",
+      "<think>\nRain?\n</think>\n\n<tool_call>\n{\"name\": \"get_weather\", \"arguments\": {\"city\": \"Oslo\"}}\n</tool_call>", "",
+      "Rain?", "get_weather({\"city\": \"Oslo\"});", true },
     { "Qwen-Qwen3-0.6B", "<think>\nA greeting.\n</think>\n\nHello.", "Hello.", "A greeting.", "", true },
     { "Qwen3-Coder", "<tool_call>\n<function=get_weather>\n<parameter=city>\nOslo\n</parameter>\n</function>\n</tool_call>", "", "",
       "get_weather({\"city\":\"Oslo\"});", true },
-    { "mistralai-Mistral-Nemo-Instruct-2407", "[TOOL_CALLS][{\"name\": \"get_weather\", \"arguments\": {\"city\": \"Oslo\"}, \"id\": \"123456789\"}]",
-      "", "", "get_weather({\"city\": \"Oslo\"});", true },
+    { "mistralai-Mistral-Nemo-Instruct-2407",
+      "[TOOL_CALLS][{\"name\": \"get_weather\", \"arguments\": {\"city\": \"Oslo\"}, \"id\": \"123456789\"}]", "", "",
+      "get_weather({\"city\": \"Oslo\"});", true },
     { "mistralai-Mistral-Nemo-Instruct-2407", "It rains.", "It rains.", "", "", true },
-    { "NousResearch-Hermes-2-Pro-Llama-3-8B-tool_use", "<tool_call>\n{\"name\": \"get_weather\", \"arguments\": {\"city\": \"Oslo\"}}\n</tool_call>",
-      "", "", "get_weather({\"city\": \"Oslo\"});", true },
+    { "NousResearch-Hermes-2-Pro-Llama-3-8B-tool_use",
+      "<tool_call>\n{\"name\": \"get_weather\", \"arguments\": {\"city\": \"Oslo\"}}\n</tool_call>", "", "",
+      "get_weather({\"city\": \"Oslo\"});", true },
     { "CohereForAI-c4ai-command-r7b-12-2024-tool_use",
-      "<|START_THINKING|>Look.<|END_THINKING|><|START_ACTION|>[\n    {\"tool_call_id\": \"0\", \"tool_name\": \"get_weather\", \"parameters\": "
-      "{\"city\": \"Oslo\"}}\n]<|END_ACTION|>", "", "Look.", "get_weather({\"city\": \"Oslo\"});", true },
-    { "ibm-granite-granite-4.0", "<tool_call>\n{\"name\": \"get_weather\", \"arguments\": {\"city\": \"Oslo\"}}\n</tool_call>", "", "",
-      "get_weather({\"city\": \"Oslo\"});", true },
-    { "openai-gpt-oss-120b", "<|channel|>analysis<|message|>Look.<|end|><|start|>assistant<|channel|>final<|message|>It rains.", "It rains.",
-      "Look.", "", true },
-    { "openai-gpt-oss-120b", "<|channel|>commentary to=functions.get_weather <|constrain|>json<|message|>{\"city\": \"Oslo\"}", "", "",
-      "get_weather({\"city\": \"Oslo\"});", true },
+      "<|START_THINKING|>Look.<|END_THINKING|><|START_ACTION|>[\n    {\"tool_call_id\": \"0\", \"tool_name\": \"get_weather\", "
+      "\"parameters\": "
+      "{\"city\": \"Oslo\"}}\n]<|END_ACTION|>",
+      "", "Look.", "get_weather({\"city\": \"Oslo\"});", true },
+    { "ibm-granite-granite-4.0", "<tool_call>\n{\"name\": \"get_weather\", \"arguments\": {\"city\": \"Oslo\"}}\n</tool_call>", "",
+      "", "get_weather({\"city\": \"Oslo\"});", true },
+    { "openai-gpt-oss-120b", "<|channel|>analysis<|message|>Look.<|end|><|start|>assistant<|channel|>final<|message|>It rains.",
+      "It rains.", "Look.", "", true },
+    { "openai-gpt-oss-120b", "<|channel|>commentary to=functions.get_weather <|constrain|>json<|message|>{\"city\": \"Oslo\"}", "",
+      "", "get_weather({\"city\": \"Oslo\"});", true },
     { "deepseek-ai-DeepSeek-R1-Distill-Qwen-32B",
-      "Look.\n</think>\n\nSo.\n<tool_call>\n{\"name\": \"get_weather\", \"arguments\": {\"city\": \"Oslo\"}}\n</tool_call>", "So.", "Look.",
-      "get_weather({\"city\": \"Oslo\"});", false },
+      "Look.\n</think>\n\nSo.\n<tool_call>\n{\"name\": \"get_weather\", \"arguments\": {\"city\": \"Oslo\"}}\n</tool_call>", "So.",
+      "Look.", "get_weather({\"city\": \"Oslo\"});", false },
     { "google-gemma-2-2b-it", "<tool_call>\n{\"name\": \"get_weather\", \"arguments\": {\"city\": \"Oslo\"}}\n</tool_call>", "", "",
       "get_weather({\"city\": \"Oslo\"});", false },
     { "microsoft-Phi-3.5-mini-instruct", "It rains.", "It rains.", "", "", false },
@@ -110,7 +115,8 @@ static void each_template_renders_tools_and_reads_calls_back(void **state)
         assert_true(view_find(chat_prompt_text(prompt), VIEW("get_weather")) != VIEW_NPOS);
         for (size_t piece = 1; piece < 40; piece += 3) {
             struct answer answer = answer_parse(prompt, view_from_cstr(answers[i].answer), piece, false);
-            if (getenv("TEST_VERBOSE")) printf("%s %zu\n", answers[i].name, piece);
+            if (getenv("TEST_VERBOSE"))
+                printf("%s %zu\n", answers[i].name, piece);
             assert_int_equal(answer.status, CHAT_OK);
             assert_view_is(buf_view(&answer.text), answers[i].text);
             assert_view_is(buf_view(&answer.reasoning), answers[i].reasoning);
@@ -142,7 +148,8 @@ static void a_forced_call_is_enforced_in_the_templates_form(void **state)
     static const struct {
         const char *name, *good, *bad;
     } cases[] = {
-        { "Qwen-Qwen2.5-7B-Instruct", "<tool_call>\n{\"name\": \"get_weather\", \"arguments\": {\"city\": \"Oslo\"}}\n</tool_call>", "It rains." },
+        { "Qwen-Qwen2.5-7B-Instruct", "<tool_call>\n{\"name\": \"get_weather\", \"arguments\": {\"city\": \"Oslo\"}}\n</tool_call>",
+          "It rains." },
         { "meta-llama-Llama-3.2-3B-Instruct", "{\"name\": \"get_weather\", \"parameters\": {\"city\": \"Oslo\"}}", "It rains." },
         { "google-gemma-2-2b-it", " \"get_weather\", \"arguments\": {\"city\": \"Oslo\"}", "It rains." },
         { "deepseek-ai-DeepSeek-R1-Distill-Qwen-32B", " \"get_weather\", \"arguments\": {\"city\": \"Oslo\"}", "It rains." },
@@ -169,7 +176,8 @@ static void earlier_calls_and_results_are_rendered(void **state)
                                    "CohereForAI-c4ai-command-r7b-12-2024-tool_use", "openai-gpt-oss-120b", "google-gemma-2-2b-it" };
     const struct json *arguments = test_json(arena, "{\"city\":\"Tromso\"}");
     const struct chat_part call[] = {
-        { .type = CHAT_TOOL_CALL, .id = VIEW_INIT("abcdefghi"), .name = VIEW_INIT("get_weather"), .arguments = arguments } };
+        { .type = CHAT_TOOL_CALL, .id = VIEW_INIT("abcdefghi"), .name = VIEW_INIT("get_weather"), .arguments = arguments }
+    };
     static const struct chat_part result[] = { { .type = CHAT_TOOL_RESULT, .id = VIEW_INIT("abcdefghi"), .text = VIEW_INIT("a storm") } };
     const struct chat_message messages[] = { hello[0], { CHAT_ASSISTANT, call, 1 }, { CHAT_USER, result, 1 } };
     for (size_t i = 0; i < COUNT_OF(names); i++) {
