@@ -221,7 +221,21 @@ static void strings_keep_length_pattern_and_format(void **state)
 static void integers_between_all_bounds_are_exact(void **state)
 {
     (void)state;
-    static const int bounds[][2] = { { 0, 0 }, { 0, 9 }, { 1, 10 }, { 7, 123 }, { -5, 5 }, { -120, -99 }, { 99, 101 }, { -1, 0 }, { -12, 3 }, { 10, 19 }, { 110, 119 }, { 100, 199 }, { -110, 125 } };
+    static const int bounds[][2] = {
+        { 0, 0 },
+        { 0, 9 },
+        { 1, 10 },
+        { 7, 123 },
+        { -5, 5 },
+        { -120, -99 },
+        { 99, 101 },
+        { -1, 0 },
+        { -12, 3 },
+        { 10, 19 },
+        { 110, 119 },
+        { 100, 199 },
+        { -110, 125 },
+    };
     for (size_t i = 0; i < COUNT_OF(bounds); i++) {
         char text[128];
         snprintf(text, sizeof text, "{\"type\":\"integer\",\"minimum\":%d,\"maximum\":%d}", bounds[i][0], bounds[i][1]);
