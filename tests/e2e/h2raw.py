@@ -47,12 +47,16 @@ class H2(Connection):
         flags = ["END_HEADERS", *(["END_STREAM"] if end else [])]
         return HeadersFrame(stream, data=self.encoder.encode(fields), flags=flags).serialize()
 
-    def signed(self, stream, environment, path, body):
-        """A whole signed POST. HTTP/2 signs the authority under the name of host, as botocore does."""
+    def signed_fields(self, environment, path, body):
+        """The head of a signed POST. HTTP/2 signs the authority under the name of host, as botocore does."""
         authority = urlsplit(environment["AWS_ENDPOINT_URL"]).netloc
         target, headers = cases.signed_headers(environment["AWS_ENDPOINT_URL"] + path, "POST", {}, body, {}, environment)
-        fields = fields_of(target, "POST", authority) + [(name.lower(), value) for name, value in headers.items()]
-        return self.headers(stream, fields, end=False) + DataFrame(stream, data=body, flags=["END_STREAM"]).serialize()
+        return fields_of(target, "POST", authority) + [(name.lower(), value) for name, value in headers.items()]
+
+    def signed(self, stream, environment, path, body):
+        """A whole signed POST."""
+        head = self.headers(stream, self.signed_fields(environment, path, body), end=False)
+        return head + DataFrame(stream, data=body, flags=["END_STREAM"]).serialize()
 
     def take(self, received):
         answer = self.answers.setdefault(received.stream_id, Answer())

@@ -163,6 +163,16 @@ def test_a_body_longer_than_its_length_costs_its_stream(target):
         assert h2.answers[3].status == 200
 
 
+def test_a_body_beyond_the_limit_is_refused_before_it_comes(target):
+    with H2(target.url) as h2:
+        fields = h2.signed_fields(target.environment, CONVERSE, HELLO) + [("content-length", "25000001")]
+        h2.send(h2.headers(1, fields, end=False))
+        assert h2.finished(1) and h2.answers[1].status == 413
+        assert json.loads(h2.answers[1].body)["__type"]
+        h2.send(h2.headers(3, GET))
+        assert h2.finished(3) and h2.answers[3].status == 200
+
+
 # ---- floods ---------------------------------------------------------------------------------------------------------------
 
 def throw(h2, wave, waves):
