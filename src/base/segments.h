@@ -16,7 +16,7 @@ struct segment_end {
 };
 
 /* Every byte belongs to one segment and to one sentence: ends rise strictly, and the last of each kind is the text's own. */
-struct segments {
+struct text_segments {
     const struct segment_end *ends;
     size_t count;
     const uint32_t *sentences;                              /* their ends */
@@ -24,6 +24,6 @@ struct segments {
 };
 
 /* Whether these can be of this text, which must be valid UTF-8: as said above, and no end lies inside a character. */
-bool segments_fit(const struct segments *segments, struct view text);
+bool segments_fit(const struct text_segments *segments, struct view text);
 
 #endif

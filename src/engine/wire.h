@@ -36,11 +36,15 @@
  *
  * CREDIT counts deltas, not frames. A call whose credit is used up pauses after the step that did so; the others go on.
  *
+ * A worker of --role=documents says HELLO too, takes no LOAD, and answers TEXT {UTF-8} with SEGMENTS {binary: struct text_segments}, or
+ * with END when it could not; one text at a time, and the text is never empty. It needs no grants: it computes for milliseconds.
+ *
  * Requests are JSON because templates and tools want JSON in the worker anyway; deltas and vectors are binary because they are many.
  */
 #ifndef CRATON_ENGINE_WIRE_H
 #define CRATON_ENGINE_WIRE_H
 
+#include "base/segments.h"
 #include "engine/request.h"
 
 #define WIRE_VERSION       1
@@ -51,6 +55,7 @@
 enum wire_type {
     WIRE_HELLO = 1, WIRE_LOAD, WIRE_LOADING, WIRE_LOADED, WIRE_CALL, WIRE_DELTAS, WIRE_VECTORS, WIRE_END,
     WIRE_CREDIT, WIRE_CANCEL, WIRE_WANT, WIRE_GRANT, WIRE_REVOKE, WIRE_DONE, WIRE_STATS, WIRE_SHUTDOWN,
+    WIRE_TEXT, WIRE_SEGMENTS,
     WIRE_TYPE_COUNT
 };
 
@@ -89,6 +94,10 @@ void wire_write_vectors(struct buf *out, const struct embed_result *result);
 bool wire_read_vectors(struct arena *arena, struct view payload, struct embed_result *result);
 void wire_write_end(struct buf *out, const struct engine_end *end);
 bool wire_read_end(struct arena *arena, struct view payload, struct engine_end *end);   /* message is "" at least */
+
+void wire_write_segments(struct buf *out, const struct text_segments *segments);
+/* Also false when they cannot be those of this text. */
+bool wire_read_segments(struct arena *arena, struct view payload, struct view text, struct text_segments *segments);
 
 const char *wire_build_id(void);                            /* set at build time; equal in both programs of one build */
 

@@ -16,7 +16,7 @@ struct span {
 struct cutter {
     struct arena *arena;
     struct view text;
-    const struct segments *segments;
+    const struct text_segments *segments;
     const struct chunking *chunking;
     size_t max;                                             /* words of a chunk */
     struct word *words;
@@ -178,7 +178,7 @@ static void take_sentence(struct cutter *cut, struct sentences *s, struct span s
 
 static void cut_by_sentences(struct cutter *cut, struct span span, bool overlap)
 {
-    const struct segments *segments = cut->segments;
+    const struct text_segments *segments = cut->segments;
     struct sentences s = { .begin = span.start, .open = { span.start, span.start }, .overlap = overlap };
     size_t from = span.start;
     for (size_t i = first_above(segments->sentences, segments->sentence_count, span.start); from < span.end; i++) {
@@ -274,7 +274,7 @@ static bool sizes_are_sound(const struct chunking *chunking)
 
 static bool list_words(struct cutter *cut)
 {
-    const struct segments *segments = cut->segments;
+    const struct text_segments *segments = cut->segments;
     cut->words = ARENA_ARRAY(cut->arena, struct word, segments->count + 1);
     cut->splits = ARENA_ARRAY(cut->arena, struct splits, cut->chunking->separator_count + 1);
     if (cut->words == NULL || cut->splits == NULL)
@@ -311,7 +311,7 @@ static void cut_text(struct cutter *cut)
     }
 }
 
-enum chunk_status chunk_text(struct arena *arena, struct view text, const struct segments *segments, const struct chunking *chunking,
+enum chunk_status chunk_text(struct arena *arena, struct view text, const struct text_segments *segments, const struct chunking *chunking,
                              struct chunks *out, const char **message)
 {
     *out = (struct chunks){ .count = 0 };

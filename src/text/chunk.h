@@ -55,7 +55,7 @@ enum chunk_status {
 #define CHUNK_SEPARATORS_MAX 100
 
 /* Any thread. out lives in the arena. *message says in a sentence what was wrong with a separator (in the arena), else NULL. */
-enum chunk_status chunk_text(struct arena *arena, struct view text, const struct segments *segments, const struct chunking *chunking,
+enum chunk_status chunk_text(struct arena *arena, struct view text, const struct text_segments *segments, const struct chunking *chunking,
                              struct chunks *out, const char **message);
 
 #endif

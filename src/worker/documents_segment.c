@@ -41,7 +41,7 @@ static bool add(struct ends *ends, struct arena *arena, int32_t at, bool word)
     return true;
 }
 
-static bool find_words(struct segmenter *segmenter, struct arena *arena, struct view text, struct segments *out)
+static bool find_words(struct segmenter *segmenter, struct arena *arena, struct view text, struct text_segments *out)
 {
     UText utext = UTEXT_INITIALIZER;
     struct ends ends = { .count = 0 };
@@ -55,7 +55,7 @@ static bool find_words(struct segmenter *segmenter, struct arena *arena, struct 
     return found;
 }
 
-static bool find_sentences(struct segmenter *segmenter, struct arena *arena, struct view text, struct segments *out)
+static bool find_sentences(struct segmenter *segmenter, struct arena *arena, struct view text, struct text_segments *out)
 {
     UText utext = UTEXT_INITIALIZER;
     uint32_t *places = NULL;
@@ -80,9 +80,9 @@ static bool find_sentences(struct segmenter *segmenter, struct arena *arena, str
     return found;
 }
 
-bool segmenter_find(struct segmenter *segmenter, struct arena *arena, struct view text, struct segments *out)
+bool segmenter_find(struct segmenter *segmenter, struct arena *arena, struct view text, struct text_segments *out)
 {
-    *out = (struct segments){ .count = 0 };
+    *out = (struct text_segments){ .count = 0 };
     return find_words(segmenter, arena, text, out) && find_sentences(segmenter, arena, text, out);
 }
 
@@ -91,7 +91,7 @@ struct segmenter *segmenter_create(void)
     struct segmenter *segmenter = calloc(1, sizeof(*segmenter));
     struct arena *arena = arena_create(64u << 10);
     UErrorCode status = U_ZERO_ERROR;
-    struct segments segments;
+    struct text_segments segments;
     if (segmenter != NULL) {
         segmenter->words = ubrk_open(UBRK_WORD, "", NULL, 0, &status);
         segmenter->sentences = ubrk_open(UBRK_SENTENCE, "", NULL, 0, &status);

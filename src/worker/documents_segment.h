@@ -12,6 +12,6 @@ struct segmenter *segmenter_create(void);
 void segmenter_destroy(struct segmenter *segmenter);        /* NULL is fine */
 
 /* text must be valid UTF-8 of at most SEGMENTS_TEXT_MAX. out lives in the arena. False: out of memory. One thread at a time. */
-bool segmenter_find(struct segmenter *segmenter, struct arena *arena, struct view text, struct segments *out);
+bool segmenter_find(struct segmenter *segmenter, struct arena *arena, struct view text, struct text_segments *out);
 
 #endif

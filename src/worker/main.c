@@ -1,5 +1,6 @@
 /* craton-worker - the dangerous and heavy half of Craton: started by `craton serve`, never by hand. */
 #include "base/view.h"
+#include "worker/documents_role.h"
 #include "worker/import_role.h"
 #include "worker/model_role.h"
 #include "worker/sandbox.h"
@@ -14,6 +15,7 @@ struct role_row {
 
 static const struct role_row roles[] = {
     { "model", model_role, false },
+    { "documents", documents_role, false },
 };
 
 static const struct role_row *find_role(struct view name)
@@ -27,7 +29,7 @@ static const struct role_row *find_role(struct view name)
 
 static int usage(void)
 {
-    fputs("craton-worker is started by craton serve: craton-worker --role=model --socket=N\n", stderr);
+    fputs("craton-worker is started by craton serve: craton-worker --role=model|documents --socket=N\n", stderr);
     return 2;
 }
 

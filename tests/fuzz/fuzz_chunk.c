@@ -26,9 +26,9 @@ static bool is_character(struct view text, size_t at)
 }
 
 /* Boundaries where a hash of the place says so; they fit, unless they are asked not to. */
-static struct segments make_segments(struct view text, unsigned mask)
+static struct text_segments make_segments(struct view text, unsigned mask)
 {
-    struct segments segments = { ends, 0, sentences, 0 };
+    struct text_segments segments = { ends, 0, sentences, 0 };
     bool misfit = (mask & 0x80) != 0;
     for (size_t at = 1; at <= text.len; at++) {
         uint64_t hash = view_hash(view_first(text, at), mask);
@@ -42,7 +42,7 @@ static struct segments make_segments(struct view text, unsigned mask)
     return segments;
 }
 
-static size_t words_between(const struct segments *segments, size_t start, size_t end)
+static size_t words_between(const struct text_segments *segments, size_t start, size_t end)
 {
     size_t words = 0;
     for (size_t i = 0; i < segments->count; i++)
@@ -50,7 +50,7 @@ static size_t words_between(const struct segments *segments, size_t start, size_
     return words;
 }
 
-static void check(struct view text, const struct segments *segments, const struct chunking *chunking, const struct chunks *chunks)
+static void check(struct view text, const struct text_segments *segments, const struct chunking *chunking, const struct chunks *chunks)
 {
     size_t covered = 0, start = 0;
     require(chunks->count > 0);
@@ -81,7 +81,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .separators = data[4] < 64 ? &own : separators,
         .separator_count = data[4] < 64 ? 1 : data[4] % 4,
     };
-    struct segments segments = make_segments(text, data[3]);
+    struct text_segments segments = make_segments(text, data[3]);
     struct chunks chunks;
     const char *message;
     struct arena *arena = arena_create(1u << 20);

@@ -35,6 +35,7 @@ static void read_payload(struct arena *arena, const struct wire_frame *frame)
 {
     struct embed_result vectors;
     struct engine_end end;
+    struct text_segments segments;
     struct view build_id;
     uint32_t number;
     switch (frame->type) {
@@ -49,6 +50,9 @@ static void read_payload(struct arena *arena, const struct wire_frame *frame)
         break;
     case WIRE_END:
         wire_read_end(arena, frame->payload, &end);
+        break;
+    case WIRE_SEGMENTS:
+        wire_read_segments(arena, frame->payload, VIEW("one two"), &segments);
         break;
     case WIRE_HELLO:
         wire_read_hello(frame->payload, &number, &build_id);

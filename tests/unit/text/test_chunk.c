@@ -26,7 +26,7 @@ static const char chinese[] = PAIR_3 PAIR_3 PAIR_3 PAIR_3;
 
 static struct segmenter *segmenter;
 static struct arena *arena;
-static struct segments segments;
+static struct text_segments segments;
 static struct chunks chunks;
 static const char *message;
 
@@ -330,12 +330,12 @@ static void what_does_not_belong_together_is_refused(void **state)
     static const struct chunking sound = { .strategy = CHUNK_WORD, .max_chunk_size = 10, .overlap = 5 };
     static const struct segment_end inside[] = { { 1, true }, { 2, true } }, falling[] = { { 2, true }, { 2, true } };
     static const uint32_t whole[] = { 2 }, part[] = { 1 };
-    const struct segments wrong[] = {
+    const struct text_segments wrong[] = {
         { inside, 2, whole, 1 }, { falling, 2, whole, 1 }, { falling, 1, part, 1 }, { falling, 1, NULL, 0 }, { NULL, 0, whole, 1 }
     };
     for (size_t i = 0; i < COUNT_OF(wrong); i++)
         assert_int_equal(chunk_text(arena, VIEW("\xC3\xA9"), &wrong[i], &sound, &chunks, &message), CHUNK_BAD_INPUT);
-    assert_int_equal(chunk_text(arena, VIEW("\xC3\xC3"), &(struct segments){ falling, 1, whole, 1 }, &sound, &chunks, &message),
+    assert_int_equal(chunk_text(arena, VIEW("\xC3\xC3"), &(struct text_segments){ falling, 1, whole, 1 }, &sound, &chunks, &message),
                      CHUNK_BAD_INPUT);
     assert_int_equal(cut("a b", (struct chunking){ .strategy = CHUNK_WORD, .max_chunk_size = 10, .overlap = 6 }), CHUNK_BAD_INPUT);
     assert_int_equal(cut("a b", (struct chunking){ .strategy = CHUNK_SENTENCE, .max_chunk_size = 0 }), CHUNK_BAD_INPUT);

@@ -21,7 +21,7 @@ int64_t client_now_us(void)
     return clock_mono_us(clock_system());
 }
 
-static bool spawn(struct client *client, const char *program)
+static bool spawn(struct client *client, const char *program, const char *role)
 {
     int pair[2];
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
@@ -30,7 +30,7 @@ static bool spawn(struct client *client, const char *program)
     if (client->pid == 0) {
         if (pair[1] == 3 ? fcntl(3, F_SETFD, 0) != 0 : dup2(pair[1], 3) < 0)
             _exit(127);
-        execl(program, program, "--role=model", "--socket=3", (char *)NULL);
+        execl(program, program, role, "--socket=3", (char *)NULL);
         _exit(127);
     }
     close(pair[1]);
@@ -192,13 +192,18 @@ bool client_wait(struct client *client, uint32_t first, uint32_t last, int timeo
 
 bool client_start(struct client *client, const char *program)
 {
+    return client_start_as(client, program, "--role=model");
+}
+
+bool client_start_as(struct client *client, const char *program, const char *role)
+{
     *client = (struct client){ .in = BUF_INIT(256u << 20), .out = BUF_INIT(256u << 20), .threads = 2 };
     client->arena = arena_create(FRAME_ARENA);
     for (size_t i = 0; i < CLIENT_MAX_STREAMS; i++) {
         buf_init(&client->calls[i].text, 1u << 20);
         buf_init(&client->calls[i].arguments, 1u << 20);
     }
-    return client->arena != NULL && spawn(client, program);
+    return client->arena != NULL && spawn(client, program, role);
 }
 
 bool client_load(struct client *client, const char *json, unsigned threads)

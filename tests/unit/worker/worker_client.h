@@ -41,8 +41,9 @@ struct client {
     unsigned threads;
 };
 
-/* Starts program and waits for its HELLO. False: it could not be started. */
+/* Starts program. False: it could not be started. */
 bool client_start(struct client *client, const char *program);
+bool client_start_as(struct client *client, const char *program, const char *role);  /* role: "--role=model" */
 /* Sends LOAD with this JSON, waits for LOADED, and gives a standing grant unless grants_by_step. False: error says why. */
 bool client_load(struct client *client, const char *json, unsigned threads);
 /* Closes the socket and waits for the process; its exit status, or -1 when it was killed. */
