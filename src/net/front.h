@@ -151,6 +151,8 @@ struct http_exchange {
     int32_t stream_id;                                      /* HTTP/2 */
     bool dirty;                                             /* HTTP/2: on the session's list, by dirty_link */
     struct list_link dirty_link;
+    bool draining;                                          /* HTTP/2: the answer is sent, the body still comes and is dropped */
+    uint64_t received;                                      /* HTTP/2: body bytes */
     uint64_t progress;                                      /* HTTP/2: body bytes since time was last looked at */
     size_t unacknowledged;                                  /* HTTP/2: body bytes whose window has not been given back */
 };

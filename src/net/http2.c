@@ -12,6 +12,7 @@
 #define STREAM_WINDOW     (256 * 1024)
 #define CONNECTION_WINDOW (4 * 1024 * 1024)
 #define PROGRESS_BYTES    (16u * 1024)  /* a body that brings fewer in body_timeout_ms is too slow */
+#define DRAIN_MAX         (32u << 20)   /* of a body whose answer is sent; a little more than the largest body that is wanted */
 
 /* A peer may not make us work for nothing: answers to PING and SETTINGS in the queue, entries of one SETTINGS frame,
  * CONTINUATION frames of one head, and streams that it opens and resets (so many at once, so many a second). */
@@ -44,11 +45,18 @@ static struct http_exchange *exchange_of(struct http2 *h2, int32_t stream_id)
     return nghttp2_session_get_stream_user_data(h2->ng, stream_id);
 }
 
+/* The client has its answer, and hears that the rest of its body is not wanted. */
+static void cut_off(struct http2 *h2, struct http_exchange *ex)
+{
+    ex->draining = false;
+    nghttp2_submit_rst_stream(h2->ng, NGHTTP2_FLAG_NONE, ex->stream_id, NGHTTP2_NO_ERROR);
+}
+
 /* ---- time --------------------------------------------------------------------------------------------------------------- */
 
 static bool body_awaited(const struct http_exchange *ex)
 {
-    return ex->body_open && !ex->discard && !exchange_body_full(ex);
+    return ex->body_open && (!ex->discard || ex->draining) && !exchange_body_full(ex);
 }
 
 static bool any_body_awaited(const struct http2 *h2)
@@ -82,8 +90,12 @@ static void http2_timeout(struct session *session)
         session->link->broken = true;
     for (struct http_exchange *ex = session->first, *next; ex != NULL && !h2->head_open; ex = next) {
         next = ex->next;
-        if (body_awaited(ex) && ex->progress < PROGRESS_BYTES)
-            exchange_refuse(ex, HTTP_REFUSE_TIMEOUT);
+        if (body_awaited(ex) && ex->progress < PROGRESS_BYTES) {
+            if (ex->draining)
+                cut_off(h2, ex);
+            else
+                exchange_refuse(ex, HTTP_REFUSE_TIMEOUT);
+        }
         ex->progress = 0;
     }
     link_touch(session->link);
@@ -216,7 +228,10 @@ static int on_data_chunk(nghttp2_session *ng, uint8_t flags, int32_t stream_id, 
     nghttp2_session_consume_connection(ng, len);
     if (ex != NULL) {
         ex->progress += len;
+        ex->received += len;
         exchange_body(ex, view_of(data, len));
+        if (ex->draining && ex->received > DRAIN_MAX)
+            cut_off(h2, ex);
     }
     if (ex != NULL && exchange_body_full(ex))
         ex->unacknowledged += len;
@@ -279,16 +294,28 @@ static ssize_t read_answer(nghttp2_session *ng, int32_t stream_id, uint8_t *plac
     return (ssize_t)bytes.len;
 }
 
-/* A client that has its answer need not send the rest of its body. */
+/* A client that has its answer need not send the rest of its body. There are clients that take a reset for a failure while they
+ * send, and lose the answer: so a body of a bearable size is read to its end and dropped. */
+static void drain_body(struct http2 *h2, struct http_exchange *ex)
+{
+    ex->discard = true;
+    ex->draining = true;
+    if (ex->received > DRAIN_MAX || (ex->request.has_content_length && ex->request.content_length > DRAIN_MAX))
+        cut_off(h2, ex);
+    else
+        http2_body_room(&h2->session, ex);
+}
+
 static int on_frame_send(nghttp2_session *ng, const nghttp2_frame *frame, void *user)
 {
     struct http2 *h2 = user;
     bool answer = frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA;
     if (!answer || (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0)
         return 0;
-    const struct http_exchange *ex = exchange_of(h2, frame->hd.stream_id);
+    struct http_exchange *ex = exchange_of(h2, frame->hd.stream_id);
+    (void)ng;
     if (ex != NULL && ex->body_open)
-        nghttp2_submit_rst_stream(ng, NGHTTP2_FLAG_NONE, ex->stream_id, NGHTTP2_NO_ERROR);
+        drain_body(h2, ex);
     return 0;
 }
 

@@ -326,6 +326,30 @@ static void a_refused_body_is_answered_and_cut_off(void **state)
     assert_int_equal(stream->error, NGHTTP2_NO_ERROR);
 }
 
+static void a_refused_body_that_ends_soon_is_read_to_its_end(void **state)
+{
+    static char upload[600000];
+    struct client_stream *stream = client_ask(the_client, "PUT", "/refuse", view_of(upload, sizeof(upload)), NULL, NULL);
+    (void)state;
+    client_run(the_client, 1);
+    assert_int_equal(stream->status, 403);
+    assert_int_equal(stream->error, NGHTTP2_NO_ERROR);
+    assert_int_equal(stream->uploaded, sizeof(upload));
+}
+
+static void a_body_beyond_all_measure_is_cut_off_at_once(void **state)
+{
+    static char upload[600000];
+    struct client_stream *stream =
+        client_ask(the_client, "PUT", "/refuse", view_of(upload, sizeof(upload)), "content-length", "1000000000");
+    (void)state;
+    stream->upload_stuck = true;
+    client_run(the_client, 1);
+    assert_int_equal(stream->status, 403);
+    assert_int_equal(stream->error, NGHTTP2_NO_ERROR);
+    assert_true(stream->uploaded < sizeof(upload));
+}
+
 static void a_body_beyond_the_limit_gets_413(void **state)
 {
     struct client_stream *stream = client_ask(the_client, "PUT", "/echo", VIEW("x"), "content-length", "8388609");
@@ -471,6 +495,8 @@ int main(void)
         WITH_SERVER(a_client_that_hangs_up_ends_all_its_exchanges),
         WITH_SERVER(a_broken_stream_is_reset),
         WITH_SERVER(a_refused_body_is_answered_and_cut_off),
+        WITH_SERVER(a_refused_body_that_ends_soon_is_read_to_its_end),
+        WITH_SERVER(a_body_beyond_all_measure_is_cut_off_at_once),
         WITH_SERVER(a_body_beyond_the_limit_gets_413),
         WITH_SERVER(a_stuck_body_gets_408),
         WITH_SERVER(a_client_that_waits_for_100_gets_it),
