@@ -149,7 +149,8 @@ static void calls_beyond_the_queue_are_turned_away(void **state)
 {
     (void)state;
     start();
-    assert_true(client_load(&client, "{\"path\":\"" TEST_TEXT_MODEL "\",\"threads\":1,\"context\":512,\"sequences\":2,\"max_queue\":1}", 1));
+    assert_true(client_load(&client, "{\"path\":\"" TEST_TEXT_MODEL "\",\"threads\":1,\"context\":512,\"sequences\":2,"
+                                     "\"max_queue\":1}", 1));
     struct model_request request = raw_request(300);
     for (uint32_t stream = 1; stream <= 4; stream++)
         client_call(&client, stream, &request);
@@ -162,7 +163,7 @@ static void calls_beyond_the_queue_are_turned_away(void **state)
 
 static bool status_line(const char *name, char *value, size_t size)
 {
-    char path[64], line[512];
+    char path[64], line[256];
     bool found = false;
     snprintf(path, sizeof(path), "/proc/%d/status", (int)client.pid);
     FILE *file = fopen(path, "r");
