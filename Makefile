@@ -36,13 +36,13 @@ bench: all              ## measure, side by side with llama-server
 	@tools/setup test bench
 	@tools/bench $(BUILD)
 
-lint: all               ## formatting, source rules, clang-tidy
+lint: all               ## layout, source rules, clang-tidy, pages made from tables
 	@tools/setup lint
 	@tools/lint $(BUILD)
 
-format: setup           ## format the sources in place
+format: setup           ## lay the sources out, where clang-format can judge
 	@tools/setup lint
-	@tools/lint --format
+	@tools/format
 
 docs: all               ## write the pages that are made from tables
 	@tools/docs $(BUILD)

@@ -43,7 +43,7 @@ static size_t take_body(char *bytes, size_t size, size_t count, void *ctx)
 static void set_options(const struct transfer *transfer, struct curl_slist *headers)
 {
     const struct http_call *call = transfer->call;
-    CURLcode (*set)(CURL *easy, CURLoption option, ...) = transfer->curl->easy_setopt;
+    CURLcode (*set)(CURL *, CURLoption, ...) = transfer->curl->easy_setopt;
     set(transfer->easy, CURLOPT_URL, call->url);
     set(transfer->easy, CURLOPT_CUSTOMREQUEST, call->method);
     set(transfer->easy, CURLOPT_HTTPHEADER, headers);

@@ -240,7 +240,7 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *arg)
 static void configure(struct http_transfer *transfer)
 {
     const struct http_client_request *limits = &transfer->limits;
-    CURLcode (*set)(CURL *easy, CURLoption option, ...) = transfer->client->curl->easy_setopt;
+    CURLcode (*set)(CURL *, CURLoption, ...) = transfer->client->curl->easy_setopt;
     CURL *easy = transfer->easy;
     set(easy, CURLOPT_PRIVATE, transfer);
     set(easy, CURLOPT_URL, transfer->url);

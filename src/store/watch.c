@@ -51,7 +51,7 @@ static enum store_status read_counters(struct sql *sql, void (*each)(void *ctx, 
 static void mark_due(void *ctx, struct view kind, int64_t counter)
 {
     struct watcher *watcher = ctx;
-    LIST_EACH (at, &watcher->watches) {
+    LIST_EACH(at, &watcher->watches) {
         struct store_watch *watch = LIST_ITEM(at, struct store_watch, link);
         if (view_eq(kind, view_of(watch->kind, watch->kind_len)) && watch->counter != counter) {
             watch->counter = counter;
@@ -76,7 +76,7 @@ static void tell(struct watcher *watcher)
 {
     pthread_mutex_lock(&watcher->lock);
     if (read_counters(watcher->sql, mark_due, watcher) == STORE_OK) {
-        LIST_EACH (at, &watcher->watches) {
+        LIST_EACH(at, &watcher->watches) {
             struct store_watch *watch = LIST_ITEM(at, struct store_watch, link);
             if (watch->due) {
                 watch->due = false;
@@ -173,7 +173,7 @@ void watcher_stop(struct store *store)
     atomic_store(&watcher->stopping, true);
     watcher_wake(store);
     pthread_join(watcher->thread, NULL);
-    LIST_EACH (at, &watcher->watches)
+    LIST_EACH(at, &watcher->watches)
         free_watch(LIST_ITEM(at, struct store_watch, link));
     close_descriptors(watcher);
     pthread_mutex_destroy(&watcher->lock);

@@ -22,7 +22,7 @@ static void run_job(struct sql *sql, struct write_job *job)
 static void commit_batch(struct sql *sql, struct list *batch)
 {
     enum store_status status = sql_run(sql, SQL_BEGIN);
-    LIST_EACH (at, batch) {
+    LIST_EACH(at, batch) {
         struct write_job *job = LIST_ITEM(at, struct write_job, link);
         job->status = status;
         if (status == STORE_OK)
@@ -35,7 +35,7 @@ static void commit_batch(struct sql *sql, struct list *batch)
         return;
     if (!sqlite3_get_autocommit(sql->db))
         sql_run(sql, SQL_ROLLBACK);
-    LIST_EACH (at, batch) {
+    LIST_EACH(at, batch) {
         struct write_job *job = LIST_ITEM(at, struct write_job, link);
         if (job->status == STORE_OK)
             job->status = status;
@@ -66,7 +66,7 @@ static void *run_writer(void *arg)
         commit_batch(writer->sql, &batch);
         watcher_wake(store);
         pthread_mutex_lock(&writer->lock);
-        LIST_EACH (at, &batch)
+        LIST_EACH(at, &batch)
             LIST_ITEM(at, struct write_job, link)->done = true;
         pthread_cond_broadcast(&writer->finished);
     }

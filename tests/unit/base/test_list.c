@@ -39,7 +39,7 @@ static void an_item_may_leave_while_the_list_is_walked(void **state)
         items[i].number = i;
         list_push_back(&list, &items[i].link);
     }
-    LIST_EACH (at, &list) {
+    LIST_EACH(at, &list) {
         if (number_of(at) % 2 == 0)
             list_remove(at);
     }
