@@ -198,7 +198,8 @@ void admin_request(struct admin *admin, struct http_exchange *ex, const struct p
     if (page == NULL)
         respond_message(ex, 404, "There is no such page. /_craton/health, metrics, status and scripted/invocations exist.");
     else if (!page->open && principal == NULL)
-        respond_message(ex, 401, "This page needs an admin key: sign the request, or send a bearer key made by `craton keys create --bearer`.");
+        respond_message(ex, 401, "This page needs an admin key: sign the request, or send a bearer key made by "
+                                 "`craton keys create --bearer`.");
     else if (!page->open && !principal->admin)
         respond_message(ex, 403, "This page needs an admin key.");
     else if (!view_is(request->method, page->method) && !(head && page->answer != post_reload))

@@ -23,7 +23,8 @@ static int command_version(struct cli *cli)
 }
 
 static const struct command commands[] = {
-    { "serve", command_serve, "serve [--listen ADDR:PORT] [--data DIR] [--config FILE] [SETTING...]", "Serve the Bedrock APIs until SIGTERM.",
+    { "serve", command_serve, "serve [--listen ADDR:PORT] [--data DIR] [--config FILE] [SETTING...]",
+      "Serve the Bedrock APIs until SIGTERM.",
       "Without a data directory of its own it uses the models that the set-up installed. The URL is written to DIR/endpoint. With\n"
       "--listen 127.0.0.1:0 it takes a free port.\n\nSettings (each also CRATON_NAME in the environment, or a key of the file):\n" },
     { "env", command_env, "env [--data DIR]", "Print shell exports that point AWS clients here.",

@@ -1,8 +1,8 @@
 /* iam/keys.h - access keys and bearer keys in the store.
  *
- * An access key signs requests (SigV4), so its secret must be readable and is sealed; of a bearer key only the digest is kept. Both are shown
- * in full once, when they are made. All functions block and may be called from any thread that may; after a change the server needs a
- * new snapshot (iam_load).
+ * An access key signs requests (SigV4), so its secret must be readable and is sealed; of a bearer key only the digest is kept.
+ * Both are shown in full once, when they are made. All functions block and may be called from any thread that may; after a change
+ * the server needs a new snapshot (iam_load).
  */
 #ifndef CRATON_IAM_KEYS_H
 #define CRATON_IAM_KEYS_H

@@ -69,7 +69,8 @@ static bool parse_tool(struct converse_parser *parser, const struct json *tool, 
     if (json_get(tool, "cachePoint") != NULL)
         return true;                                        /* tools stand before the messages: whatever caches those caches them */
     if (spec == NULL)
-        return converse_refuse(parser, "This model doesn't support the systemTool at toolConfig.tools.%zu. Remove it and try again.", index);
+        return converse_refuse(parser, "This model doesn't support the systemTool at toolConfig.tools.%zu. Remove it and try again.",
+                               index);
 
     struct generate_request *out = parser->out;
     struct view name = json_get_string(spec, "name");

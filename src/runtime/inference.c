@@ -57,7 +57,8 @@ static void fail(struct inference *inference, const struct engine_end *end)
     const struct failure asked = end->error != NULL ? asked_failure(end) : failures[end->status], *failure = &asked;
     const char *message = failure->message != NULL ? failure->message
                           : end->message != NULL   ? end->message
-                                                   : "The system encountered an unexpected error during processing. Try your request again.";
+                                                   : "The system encountered an unexpected error during processing. "
+                                                     "Try your request again.";
     const char *prefix = failure->from_model ? inference->error_prefix : "";
     if (inference->streamed) {
         bool broken = failure->status == AWS_MODEL_ERROR;

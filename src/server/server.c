@@ -174,7 +174,8 @@ static void on_done(void *ctx, const struct call *call, const struct call_outcom
              LOG_STR(outcome->error != AWS_OK ? "error" : NULL, aws_status_name(outcome->error)),
              LOG_INT("durationMs", outcome->duration_us / 1000), LOG_VIEW(stats->model_id.len > 0 ? "model" : NULL, stats->model_id),
              LOG_VIEW(stats->served_by.len > 0 ? "servedBy" : NULL, stats->served_by),
-             LOG_INT(inference ? "inputTokens" : NULL, stats->input_tokens), LOG_INT(inference ? "outputTokens" : NULL, stats->output_tokens),
+             LOG_INT(inference ? "inputTokens" : NULL, stats->input_tokens),
+             LOG_INT(inference ? "outputTokens" : NULL, stats->output_tokens),
              LOG_INT(inference ? "cachedTokens" : NULL, stats->cached_tokens),
              LOG_INT(stats->first_token_us >= 0 ? "firstTokenMs" : NULL, stats->first_token_us / 1000),
              LOG_STR(outcome->gone ? "client" : NULL, "gone"));

@@ -6,7 +6,8 @@
 static struct iam_key access_key(const char *id, const char *secret)
 {
     return (struct iam_key){ .id = view_from_cstr(id), .secret = view_from_cstr(secret),
-                             .principal = { .account = VIEW("123456789012"), .arn = VIEW("arn:aws:iam::123456789012:user/root"), .admin = true } };
+                             .principal = { .account = VIEW("123456789012"), .arn = VIEW("arn:aws:iam::123456789012:user/root"),
+                                            .admin = true } };
 }
 
 static struct iam_key bearer_key(const char *id, const char *token)

@@ -145,8 +145,8 @@ static void tool_blocks_need_tool_config_and_matching_results(void **state)
     refuses(f, "{\"messages\":[" CALLED ",{\"role\":\"user\",\"content\":[{\"toolResult\":{\"toolUseId\":\"t1\",\"content\":[],"
                "\"status\":\"error\"}}]}]," TOOLS "}}",
             "The content field at messages.2.content.0.toolResult cannot be empty when status value is error.");
-    refuses(f, "{\"messages\":[" CALLED ",{\"role\":\"user\",\"content\":[{\"toolResult\":{\"toolUseId\":\"t1\",\"content\":[{\"json\":3}]}}]}],"
-               TOOLS "}}",
+    refuses(f, "{\"messages\":[" CALLED ",{\"role\":\"user\",\"content\":[{\"toolResult\":{\"toolUseId\":\"t1\","
+               "\"content\":[{\"json\":3}]}}]}]," TOOLS "}}",
             "The format of the value at messages.2.content.0.toolResult.content.0.json is invalid. Provide a json object for the field "
             "and try again.");
 }
@@ -168,7 +168,8 @@ static void documents_are_read_as_text(void **state)
     assert_view_is(f->request.generate.messages[0].parts[0].text, "Document \"notes\":\nHello\n");
     assert_int_equal(parse_for(f, USER("{\"document\":{\"format\":\"txt\",\"name\":\"n\",\"source\":{\"bytes\":\"SGVsbG8=\"}}}"), false, 0),
                      AWS_VALIDATION);
-    assert_int_equal(parse_for(f, USER("{\"text\":\"x\"},{\"document\":{\"format\":\"pdf\",\"name\":\"n\",\"source\":{\"bytes\":\"SGVsbG8=\"}}}"),
+    assert_int_equal(parse_for(f, USER("{\"text\":\"x\"},{\"document\":{\"format\":\"pdf\",\"name\":\"n\","
+                                       "\"source\":{\"bytes\":\"SGVsbG8=\"}}}"),
                                false, 0),
                      AWS_VALIDATION);
 }
@@ -204,8 +205,8 @@ static void the_limit_of_the_model_id_holds(void **state)
 static void additional_fields_have_an_effect_or_are_refused(void **state)
 {
     struct fixture *f = *state;
-    accepts(f, "{\"messages\":[{\"role\":\"user\",\"content\":[{\"text\":\"x\"}]}],\"additionalModelRequestFields\":{\"top_k\":20,\"seed\":7,"
-               "\"anthropic_beta\":[\"x\"]}}");
+    accepts(f, "{\"messages\":[{\"role\":\"user\",\"content\":[{\"text\":\"x\"}]}],\"additionalModelRequestFields\":"
+               "{\"top_k\":20,\"seed\":7,\"anthropic_beta\":[\"x\"]}}");
     assert_int_equal(f->request.generate.sampling.top_k, 20);
     assert_true(f->request.generate.sampling.has_seed);
     assert_int_equal(f->request.generate.sampling.seed, 7);

@@ -27,7 +27,9 @@ static void stream_is(const struct gen_delta *deltas, size_t count, const struct
 static void text_streams_without_a_block_start(void **state)
 {
     (void)state;
-    const struct gen_delta deltas[] = { { .type = GEN_BEGIN }, { .type = GEN_TEXT, .text = VIEW("Hel") }, { .type = GEN_TEXT, .text = VIEW("lo") } };
+    const struct gen_delta deltas[] = { { .type = GEN_BEGIN },
+                                        { .type = GEN_TEXT, .text = VIEW("Hel") },
+                                        { .type = GEN_TEXT, .text = VIEW("lo") } };
     stream_is(deltas, 3, &finish,
               "messageStart {\"role\":\"assistant\"}\n"
               "contentBlockDelta {\"delta\":{\"text\":\"Hel\"},\"contentBlockIndex\":0}\n"
