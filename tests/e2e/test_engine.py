@@ -116,10 +116,10 @@ def test_an_answer_keeps_to_its_schema(runtime):
 
 
 def test_a_stop_sequence_never_leaks(runtime):
-    plain = text_of(runtime.converse(modelId=TEXT, messages=user("Count from one to ten in words, separated by commas."),
+    plain = text_of(runtime.converse(modelId=TEXT, messages=user("Write three sentences about the sea."),
                                      inferenceConfig={"maxTokens": 60, "temperature": 0}))
-    word = plain.split()[2].strip(",.")
-    reply = runtime.converse(modelId=TEXT, messages=user("Count from one to ten in words, separated by commas."),
+    word = re.findall(r"\w{6,}", plain)[0]
+    reply = runtime.converse(modelId=TEXT, messages=user("Write three sentences about the sea."),
                              inferenceConfig={"maxTokens": 60, "temperature": 0, "stopSequences": [word]})
     assert reply["stopReason"] == "stop_sequence"
     assert word not in text_of(reply)
