@@ -15,6 +15,8 @@
     ROW(ACCOUNT, "account", STRING, "123456789012", "", "The account that everything belongs to, twelve digits.")                \
     ROW(REGION, "region", STRING, "us-east-1", "", "The region of calls whose signature names none.")                            \
     ROW(AUTH, "auth", CHOICE, "on", "on|off", "`off` takes every call as the administrator's; on loopback addresses only.")      \
+    ROW(ELASTIC_LISTEN, "elastic.listen", STRING, "", "",                                                                        \
+        "A second address, for Elasticsearch's inference API alone, such as 127.0.0.1:9200. Empty: none.")                       \
     ROW(TLS, "tls", CHOICE, "off", "off|self-signed", "`self-signed` makes a certificate. With `tls.cert` TLS is on anyway.")    \
     ROW(TLS_CERT, "tls.cert", STRING, "", "", "Certificate chain to serve TLS with, a PEM file.")                                \
     ROW(TLS_KEY, "tls.key", STRING, "", "", "The certificate's private key, a PEM file.")                                        \

@@ -10,6 +10,6 @@
 /* The sets of all capabilities; contexts may be NULL when only their names are wanted. Returns how many were written. */
 size_t handlers_all(struct runtime *runtime, struct models *models, struct handler_set out[HANDLER_SETS]);
 
-bool handlers_serve(struct view operation);                 /* has the operation a handler? */
+bool handlers_serve(struct view operation); /* has the operation a handler? */
 
 #endif

@@ -62,6 +62,13 @@ static const struct iam_key *by_basic(const struct identity *identity, struct ar
     return same ? key : NULL;
 }
 
+/* Elasticsearch's clients send what they are given, or the pair of id and key in base64. */
+static const struct iam_key *by_api_key(const struct identity *identity, struct arena *arena, struct view text)
+{
+    struct view key = view_trim(text);
+    return view_starts_with(key, VIEW(BEARER_PREFIX)) ? iam_find_bearer(identity->snapshot, key) : by_basic(identity, arena, key);
+}
+
 static const struct iam_key *by_signature(struct identity *identity, const struct http_request *request,
                                           const struct sigv4_message *message, int64_t now_ms)
 {
@@ -95,6 +102,8 @@ bool identity_of(struct identity *identity, const struct http_request *request, 
         key = iam_find_bearer(identity->snapshot, view_trim(view_from(authorization, 7)));
     else if (view_starts_with_nocase(authorization, VIEW("Basic ")))
         key = by_basic(identity, request->arena, view_from(authorization, 6));
+    else if (view_starts_with_nocase(authorization, VIEW("ApiKey ")))
+        key = by_api_key(identity, request->arena, view_from(authorization, 7));
     else if (sigv4_kind(&message) == SIGV4_HEADER || sigv4_kind(&message) == SIGV4_QUERY)
         key = by_signature(identity, request, &message, now_ms);
     if (key != NULL)

@@ -3,6 +3,7 @@
 #include "admin/admin.h"
 #include "base/fs.h"
 #include "base/log.h"
+#include "elastic/elastic.h"
 #include "iam/keys.h"
 #include "server/handlers.h"
 #include "server/identity.h"
@@ -21,7 +22,7 @@
 struct server {
     const struct config *config;
     const struct places *places;
-    struct arena *arena;                                    /* options and names, for the life of the server */
+    struct arena *arena; /* options and names, for the life of the server */
 
     struct seal *seal;
     struct store *store;
@@ -36,7 +37,10 @@ struct server {
     struct aws_front *front;
     const struct http_handler *aws;
     struct admin admin;
+    struct elastic *elastic;
     struct http_server *http;
+    struct http_server *elastic_http; /* the second listener; NULL: there is none */
+    unsigned listeners;               /* that have not stopped */
     struct signals *signals;
     struct store_watch *key_watch;
     bool stopping;
@@ -110,45 +114,107 @@ static void keys_changed(void *ctx)
 
 /* ---- doors ---- */
 
-static bool is_admin(const struct http_request *request)
+enum door { DOOR_AWS,
+            DOOR_ADMIN,
+            DOOR_ELASTIC };
+
+static enum door door_of(const struct http_request *request)
 {
-    return view_starts_with(request->path, VIEW("/_craton"));
+    if (view_starts_with(request->path, VIEW("/_craton")))
+        return DOOR_ADMIN;
+    return elastic_wants(request) ? DOOR_ELASTIC : DOOR_AWS;
+}
+
+static bool who_asks(struct server *server, const struct http_request *request, struct principal *out)
+{
+    return identity_of(&server->identity, request, clock_wall_ms(loop_clock(server->loop)), out);
+}
+
+static void elastic_headers(void *ctx, struct http_exchange *ex, struct http_admission *admission)
+{
+    struct server *server = ctx;
+    elastic_on_headers(server->elastic, ex, admission);
+}
+
+static void elastic_request(void *ctx, struct http_exchange *ex)
+{
+    struct server *server = ctx;
+    struct principal principal;
+    bool known = who_asks(server, http_request(ex), &principal);
+    elastic_on_request(server->elastic, ex, known ? &principal : NULL);
+}
+
+static void elastic_writable(void *ctx, struct http_exchange *ex)
+{
+    struct server *server = ctx;
+    elastic_on_writable(server->elastic, ex);
+}
+
+static void elastic_closed(void *ctx, struct http_exchange *ex, bool aborted)
+{
+    struct server *server = ctx;
+    elastic_on_closed(server->elastic, ex, aborted);
+}
+
+static void elastic_error(void *ctx, enum http_refusal refusal, const struct http_request *request, struct buf *body,
+                          struct view *content_type)
+{
+    (void)ctx;
+    (void)request;
+    elastic_on_error(refusal, body, content_type);
 }
 
 static void on_headers(void *ctx, struct http_exchange *ex, struct http_admission *admission)
 {
     struct server *server = ctx;
-    if (is_admin(http_request(ex)))
+    switch (door_of(http_request(ex))) {
+    case DOOR_ADMIN:
         admission->body_limit = 0;
-    else
+        break;
+    case DOOR_ELASTIC:
+        elastic_headers(ctx, ex, admission);
+        break;
+    case DOOR_AWS:
         server->aws->on_headers(server->aws->ctx, ex, admission);
+        break;
+    }
 }
 
 static void on_request(void *ctx, struct http_exchange *ex)
 {
     struct server *server = ctx;
     const struct http_request *request = http_request(ex);
-    if (!is_admin(request)) {
-        server->aws->on_request(server->aws->ctx, ex);
-        return;
-    }
     struct principal principal;
-    bool known = !admin_is_open(request->path) &&
-                 identity_of(&server->identity, request, clock_wall_ms(loop_clock(server->loop)), &principal);
-    admin_request(&server->admin, ex, known ? &principal : NULL);
+    switch (door_of(request)) {
+    case DOOR_ADMIN:
+        admin_request(&server->admin, ex, !admin_is_open(request->path) && who_asks(server, request, &principal) ? &principal : NULL);
+        break;
+    case DOOR_ELASTIC:
+        elastic_request(ctx, ex);
+        break;
+    case DOOR_AWS:
+        server->aws->on_request(server->aws->ctx, ex);
+        break;
+    }
 }
 
 static void on_writable(void *ctx, struct http_exchange *ex)
 {
     struct server *server = ctx;
-    if (!is_admin(http_request(ex)))
+    enum door door = door_of(http_request(ex));
+    if (door == DOOR_ELASTIC)
+        elastic_writable(ctx, ex);
+    else if (door == DOOR_AWS)
         server->aws->on_writable(server->aws->ctx, ex);
 }
 
 static void on_closed(void *ctx, struct http_exchange *ex, bool aborted)
 {
     struct server *server = ctx;
-    if (!is_admin(http_request(ex)))
+    enum door door = door_of(http_request(ex));
+    if (door == DOOR_ELASTIC)
+        elastic_closed(ctx, ex, aborted);
+    else if (door == DOOR_AWS)
         server->aws->on_closed(server->aws->ctx, ex, aborted);
 }
 
@@ -156,7 +222,10 @@ static void on_error(void *ctx, enum http_refusal refusal, const struct http_req
                      struct view *content_type)
 {
     struct server *server = ctx;
-    server->aws->on_error(server->aws->ctx, refusal, request, body, content_type);
+    if (door_of(request) == DOOR_ELASTIC && request->path.len > 1)
+        elastic_on_error(refusal, body, content_type);
+    else
+        server->aws->on_error(server->aws->ctx, refusal, request, body, content_type);
 }
 
 /* ---- the end of a call ---- */
@@ -219,6 +288,23 @@ static bool open_engine(struct server *server)
     return server->engine != NULL || complain("engine", "it could not be started");
 }
 
+static bool open_elastic(struct server *server)
+{
+    const struct elastic_options options = {
+        .loop = server->loop,
+        .engine = server->engine,
+        .models = server->models,
+        .store = server->store,
+        .seal = server->seal,
+        .credentials = &server->identity.credentials,
+        .body_limit = (uint64_t)config_number(server->config, CONFIG_NET_BODY_MAX),
+        .json_depth = (unsigned)config_number(server->config, CONFIG_NET_JSON_DEPTH),
+        .version = CRATON_VERSION,
+    };
+    server->elastic = elastic_create(&options);
+    return server->elastic != NULL && elastic_load(server->elastic);
+}
+
 static bool open_doors(struct server *server)
 {
     char words[256];
@@ -246,6 +332,8 @@ static bool open_doors(struct server *server)
     if (server->front == NULL)
         return complain("operations", words);
     server->aws = aws_front_handler(server->front);
+    if (!open_elastic(server))
+        return complain("inference endpoints", "they could not be read");
     if (open)
         log_warn("authentication is off: every call is taken as the administrator's");
     return true;
@@ -256,7 +344,8 @@ static bool write_endpoint(struct server *server, const struct http_server_optio
 {
     bool tls = options->tls_cert != NULL || options->tls_self_signed;
     bool v6 = strchr(options->host, ':') != NULL;
-    const char *host = strcmp(options->host, "0.0.0.0") == 0 ? "127.0.0.1" : strcmp(options->host, "::") == 0 ? "::1" : options->host;
+    const char *host = strcmp(options->host, "0.0.0.0") == 0 ? "127.0.0.1" : strcmp(options->host, "::") == 0 ? "::1"
+                                                                                                              : options->host;
     char url[160], words[128];
     int len = snprintf(url, sizeof(url), v6 ? "%s://[%s]:%u" : "%s://%s:%u", tls ? "https" : "http", host,
                        http_server_port(server->http));
@@ -264,6 +353,32 @@ static bool write_endpoint(struct server *server, const struct http_server_optio
     if (code != 0)
         return complain(server->places->endpoint, fs_error(code, words, sizeof(words)));
     log_info("craton serves", LOG_STR("url", url), LOG_STR("data", server->places->data), LOG_STR("version", CRATON_VERSION));
+    return true;
+}
+
+/* The second listener, where every path is Elasticsearch's. */
+static bool listen_elastic(struct server *server, struct http_server_options options)
+{
+    const struct http_handler handler = {
+        .ctx = server,
+        .on_headers = elastic_headers,
+        .on_request = elastic_request,
+        .on_writable = elastic_writable,
+        .on_closed = elastic_closed,
+        .on_error = elastic_error,
+    };
+    struct config_error error;
+    char words[256];
+    if (config_string(server->config, CONFIG_ELASTIC_LISTEN)[0] == '\0')
+        return true;
+    if (!settings_elastic_listen(server->config, server->arena, &options, &error))
+        return complain("settings", error.message);
+    server->elastic_http = http_server_create(server->loop, &options, &handler, words, sizeof(words));
+    if (server->elastic_http == NULL)
+        return complain(config_string(server->config, CONFIG_ELASTIC_LISTEN), words);
+    server->listeners++;
+    log_info("craton serves Elasticsearch's inference API", LOG_STR("address", options.host),
+             LOG_INT("port", http_server_port(server->elastic_http)));
     return true;
 }
 
@@ -275,12 +390,17 @@ static bool listen_on(struct server *server)
     if (!settings_http(server->config, server->places, server->arena, &options, &error))
         return complain("settings", error.message);
     const struct http_handler handler = {
-        .ctx = server, .on_headers = on_headers, .on_request = on_request, .on_writable = on_writable, .on_closed = on_closed,
+        .ctx = server,
+        .on_headers = on_headers,
+        .on_request = on_request,
+        .on_writable = on_writable,
+        .on_closed = on_closed,
         .on_error = on_error,
     };
     server->http = http_server_create(server->loop, &options, &handler, words, sizeof(words));
     if (server->http == NULL)
         return complain(config_string(server->config, CONFIG_LISTEN), words);
+    server->listeners++;
     server->admin = (struct admin){
         .loop = server->loop,
         .engine = server->engine,
@@ -296,7 +416,7 @@ static bool listen_on(struct server *server)
     server->key_watch = store_watch(server->store, VIEW(IAM_KEY_KIND), keys_changed, server);
     if (server->key_watch == NULL)
         return complain("start", "out of memory");
-    return write_endpoint(server, &options);
+    return listen_elastic(server, options) && write_endpoint(server, &options);
 }
 
 /* ---- end ---- */
@@ -304,7 +424,8 @@ static bool listen_on(struct server *server)
 static void stopped(void *arg)
 {
     struct server *server = arg;
-    loop_stop(server->loop);
+    if (--server->listeners == 0)
+        loop_stop(server->loop);
 }
 
 /* On the loop: SIGTERM or SIGINT. */
@@ -312,11 +433,14 @@ static void told_to_stop(void *arg)
 {
     struct server *server = arg;
     if (server->stopping)
-        _exit(130);                                         /* the second time: at once; whatever is on disk is whole */
+        _exit(130); /* the second time: at once; whatever is on disk is whole */
     server->stopping = true;
     fs_remove(server->places->endpoint);
     log_info("stopping", LOG_INT("connections", http_server_connections(server->http)));
-    http_server_stop(server->http, (uint64_t)config_number(server->config, CONFIG_NET_GRACE), stopped, server);
+    uint64_t grace = (uint64_t)config_number(server->config, CONFIG_NET_GRACE);
+    http_server_stop(server->http, grace, stopped, server);
+    if (server->elastic_http != NULL)
+        http_server_stop(server->elastic_http, grace, stopped, server);
 }
 
 static void close_all(struct server *server)
@@ -324,6 +448,7 @@ static void close_all(struct server *server)
     signals_stop(server->signals);
     if (server->key_watch != NULL)
         store_unwatch(server->store, server->key_watch);
+    http_server_destroy(server->elastic_http);
     http_server_destroy(server->http);
     engine_destroy(server->engine);
     aws_front_destroy(server->front);
@@ -331,6 +456,7 @@ static void close_all(struct server *server)
     if (server->identity.iam != NULL)
         identity_free(&server->identity);
     loop_destroy(server->loop);
+    elastic_destroy(server->elastic);
     models_destroy(server->models);
     iam_destroy(server->iam);
     store_close(server->store);

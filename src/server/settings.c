@@ -233,6 +233,15 @@ bool settings_http(const struct config *config, const struct places *places, str
     return true;
 }
 
+bool settings_elastic_listen(const struct config *config, struct arena *arena, struct http_server_options *options,
+                             struct config_error *error)
+{
+    if (!parse_listen(arena, view_from_cstr(config_string(config, CONFIG_ELASTIC_LISTEN)), options))
+        return fail(error, "elastic.listen: write an address and a port, such as 127.0.0.1:9200 or [::1]:9200");
+    return settings_auth_allowed(config, options->host) ||
+           fail(error, "auth: off is for loopback addresses alone: let elastic.listen be on 127.0.0.1, or leave authentication on");
+}
+
 bool settings_auth_allowed(const struct config *config, const char *host)
 {
     if (strcmp(config_string(config, CONFIG_AUTH), "on") == 0)

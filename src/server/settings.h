@@ -10,15 +10,15 @@
 #include "models/registry.h"
 #include "net/http.h"
 
-struct places {                                             /* NULL only when the arena is exhausted */
-    const char *data;                                       /* the data directory, absolute or as given */
-    const char *store;                                      /* DATA/store/craton.db */
-    const char *seal_key;                                   /* DATA/secret.key */
-    const char *endpoint;                                   /* DATA/endpoint: the URL of the running server */
-    const char *models;                                     /* DATA/models */
-    const char *spool;                                      /* DATA/spool: large bodies on their way */
-    const char *shared_models;                              /* read-only models that the set-up installed; may not exist */
-    const char *worker;                                     /* the craton-worker program */
+struct places {                /* NULL only when the arena is exhausted */
+    const char *data;          /* the data directory, absolute or as given */
+    const char *store;         /* DATA/store/craton.db */
+    const char *seal_key;      /* DATA/secret.key */
+    const char *endpoint;      /* DATA/endpoint: the URL of the running server */
+    const char *models;        /* DATA/models */
+    const char *spool;         /* DATA/spool: large bodies on their way */
+    const char *shared_models; /* read-only models that the set-up installed; may not exist */
+    const char *worker;        /* the craton-worker program */
 };
 
 /* False when no data directory can be named or memory is out; the message says what to set. */
@@ -29,6 +29,9 @@ bool settings_models(const struct config *config, const struct places *places, s
 void settings_engine(const struct config *config, const struct places *places, struct engine_options *out);
 bool settings_http(const struct config *config, const struct places *places, struct arena *arena, struct http_server_options *out,
                    struct config_error *error);
+/* Changes the address to that of the second listener. */
+bool settings_elastic_listen(const struct config *config, struct arena *arena, struct http_server_options *options,
+                             struct config_error *error);
 
 /* Serving without authentication is for loopback addresses alone. */
 bool settings_auth_allowed(const struct config *config, const char *host);

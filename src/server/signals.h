@@ -9,9 +9,9 @@
 
 struct signals;
 
-void signals_block(void);                                   /* also ignores SIGPIPE */
+void signals_block(void); /* also ignores SIGPIPE */
 /* fn(arg) runs on the loop, once for each signal. NULL when no thread can be made. */
 struct signals *signals_start(struct loop *loop, void (*fn)(void *arg), void *arg);
-void signals_stop(struct signals *signals);                 /* joins the waiter; NULL is fine */
+void signals_stop(struct signals *signals); /* joins the waiter; NULL is fine */
 
 #endif

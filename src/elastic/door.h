@@ -1,0 +1,97 @@
+/* elastic/door.h - one request on its way through the door: what its stages share. Internal to src/elastic; on the loop.
+ *
+ *      door.c    takes requests in, reads bodies, chooses the action; GET and the fixed pages
+ *      manage.c  PUT, _update, DELETE: the live call that proves an endpoint, then the store
+ *      run.c     the rate limit, the engine, answers and streams
+ *      reply.c   answers go out
+ *
+ * An exchange lives in its request's arena. Work elsewhere (a pool thread, the engine) holds it: exchange_enter() before,
+ * exchange_left() after. It is cleaned up when it is closed and nothing is under way.
+ */
+#ifndef CRATON_ELASTIC_DOOR_H
+#define CRATON_ELASTIC_DOOR_H
+
+#include "elastic/elastic.h"
+#include "elastic/endpoints.h"
+#include "elastic/infer.h"
+#include "elastic/limiter.h"
+#include "elastic/route.h"
+
+#define REPLY_MAX (512u << 20)
+
+struct elastic {
+    struct elastic_options options;
+    struct endpoints *endpoints;
+    struct limiter *limiter;
+    struct store_watch *watch;
+};
+
+struct elastic_exchange {
+    struct elastic *elastic;
+    struct http_exchange *ex;
+    struct arena *arena;
+    struct principal principal; /* who asks; copied */
+    struct elastic_route route;
+    struct params params;
+    struct view content_type; /* of the answer */
+    const char *allow;        /* the Allow header of a 405 */
+    struct elastic_error error;
+    const struct json *body;
+    struct buf reply;
+    struct view served_by; /* of an inference */
+    unsigned under_way;
+    bool closed, answered;
+
+    struct endpoint_set *set;
+    const struct endpoint *found; /* in the set; NULL */
+
+    struct endpoint endpoint; /* PUT, _update: what it is to be */
+    struct key_pair keys;
+    enum store_status stored;
+
+    struct limiter_ticket ticket;
+    struct loop_timer *timer; /* a time-out that the client gave */
+    bool timed_out;
+    struct model_request request;
+    struct model_target target;
+    struct engine_call *call;
+    void (*finished)(struct elastic_exchange *x); /* the engine has ended: x->error says whether it worked */
+    struct answer answer;
+    struct embed_result vectors; /* copied into the arena */
+    struct infer_stream stream;
+    bool streaming, started;
+
+    void (*work)(struct elastic_exchange *x);   /* in a pool thread */
+    void (*worked)(struct elastic_exchange *x); /* then, on the loop, unless the client has gone */
+};
+
+void exchange_enter(struct elastic_exchange *x);
+void exchange_left(struct elastic_exchange *x);
+
+/* Runs work in the pool, then worked on the loop. When that cannot be, the answer is 503. */
+void exchange_work(struct elastic_exchange *x, void (*work)(struct elastic_exchange *x), void (*worked)(struct elastic_exchange *x));
+
+/* ---- reply.c ---- */
+void reply_begin(struct elastic_exchange *x, struct json_writer *out); /* the body is written into x->reply */
+/* What filter_path and pretty make of x->reply. Any thread; false: the reply is too large. */
+bool reply_shape(struct elastic_exchange *x);
+void reply_send(struct elastic_exchange *x, int status);       /* x->reply, already shaped */
+void reply_finish(struct elastic_exchange *x);                 /* shapes and sends with 200 */
+void reply_error(struct elastic_exchange *x);                  /* x->error, in the form of the task; also into a started stream */
+void reply_end_stream(struct elastic_exchange *x, int status); /* status: for the log */
+
+/* ---- manage.c ---- */
+void manage_put(struct elastic_exchange *x);
+void manage_update(struct elastic_exchange *x);
+void manage_delete(struct elastic_exchange *x);
+
+/* ---- run.c ---- */
+/* Fills x->request's model and caller for an endpoint and submits. x->finished is called later, or at once with x->error set. */
+void run_engine(struct elastic_exchange *x, const struct endpoint *endpoint, struct view model);
+void run_inference(struct elastic_exchange *x); /* POST */
+void run_stream(struct elastic_exchange *x);    /* POST …/_stream */
+void run_closed(struct elastic_exchange *x);    /* the client has gone, or has its answer */
+void run_writable(struct elastic_exchange *x);
+void run_cleanup(struct elastic_exchange *x);
+
+#endif

@@ -1,0 +1,42 @@
+/* elastic/elastic.h - the door to Elasticsearch's inference API.
+ *
+ * The server authenticates and calls: principal is NULL when nobody is known. Everything here runs on the loop, but elastic_load(),
+ * which blocks. An exchange that was given to elastic_on_request() gets its other calls here too.
+ */
+#ifndef CRATON_ELASTIC_ELASTIC_H
+#define CRATON_ELASTIC_ELASTIC_H
+
+#include "aws/credentials.h"
+#include "iam/seal.h"
+#include "models/registry.h"
+#include "net/http.h"
+#include "store/store.h"
+
+struct elastic;
+
+struct elastic_options { /* all of it is borrowed */
+    struct loop *loop;
+    struct engine *engine;
+    struct models *models;
+    struct store *store;
+    const struct seal *seal;
+    const struct credentials *credentials; /* the key pairs that endpoints may name */
+    uint64_t body_limit;
+    unsigned json_depth;
+    const char *version; /* Craton's, for GET / */
+};
+
+struct elastic *elastic_create(const struct elastic_options *options); /* NULL when out of memory */
+void elastic_destroy(struct elastic *elastic);                         /* after loop_destroy(), since work may use it till then; NULL is fine */
+bool elastic_load(struct elastic *elastic);                            /* the stored endpoints, before the first request */
+
+/* Whether a request on the common port is for this door: /_inference…, or `GET /` that is not signed. */
+bool elastic_wants(const struct http_request *request);
+
+void elastic_on_headers(struct elastic *elastic, struct http_exchange *ex, struct http_admission *admission);
+void elastic_on_request(struct elastic *elastic, struct http_exchange *ex, const struct principal *principal);
+void elastic_on_writable(struct elastic *elastic, struct http_exchange *ex);
+void elastic_on_closed(struct elastic *elastic, struct http_exchange *ex, bool aborted);
+void elastic_on_error(enum http_refusal refusal, struct buf *body, struct view *content_type);
+
+#endif
