@@ -10,11 +10,10 @@
 #include "engine/internal.h"
 
 #include "base/log.h"
+#include "engine/process.h"
 
 #include <stdio.h>
 
-#define BACKOFF_FIRST_MS 100u
-#define BACKOFF_MAX_MS   30000u
 #define SLOTS_PER_SEQUENCE 2                                /* so that the worker always has a next call at hand */
 
 /* ---- memory ---------------------------------------------------------------------------------------------------------------- */
@@ -116,9 +115,7 @@ static void on_backoff_over(void *arg)
 
 static void back_off(struct lane *lane)
 {
-    uint64_t pause_ms = lane->crashes < 16 ? (uint64_t)BACKOFF_FIRST_MS << lane->crashes : BACKOFF_MAX_MS;
-    if (pause_ms > BACKOFF_MAX_MS)
-        pause_ms = BACKOFF_MAX_MS;
+    uint64_t pause_ms = process_pause_ms(lane->crashes);
     lane->state = ENGINE_MODEL_BACKING_OFF;
     lane->crashes++;
     lane->restarts++;

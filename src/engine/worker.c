@@ -7,27 +7,16 @@
 
 #include "base/log.h"
 
-#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #define LOAD_STALL_MS 120000                                /* without a word of progress */
 #define STOP_WAIT_MS  3000
-#define WORKER_NICE   5                                     /* below the server */
 #define KV_BYTES_MAX  ((uint64_t)4 << 30)
-
-static uv_loop_t *uv_of(struct engine *engine)
-{
-    return loop_uv(engine->loop);
-}
 
 int worker_pid(const struct worker *worker)
 {
-    return worker->exited ? 0 : (int)worker->process.pid;
+    return process_pid(&worker->process);
 }
 
 uint64_t worker_memory(struct engine *engine, const struct lane *except, bool with_leaving)
@@ -37,90 +26,26 @@ uint64_t worker_memory(struct engine *engine, const struct lane *except, bool wi
         const struct worker *worker = LIST_ITEM(at, struct worker, link);
         if (worker->lane != NULL && worker->lane != except)
             sum += worker->lane->memory_bytes;
-        else if (worker->lane == NULL && !worker->exited && with_leaving)
+        else if (worker->lane == NULL && !worker->process.exited && with_leaving)
             sum += worker->memory_bytes;
     }
     return sum;
 }
 
-/* ---- handles: libuv lets go of them on a later turn, whatever became of the engine ------------------------------ */
-
-static void on_handle_closed(uv_handle_t *handle)
-{
-    struct worker *worker = handle->data;
-    if (--worker->handles > 0)
-        return;
-    list_remove(&worker->link);
-    free(worker);
-}
-
-static void on_channel_closed(uv_handle_t *handle)
-{
-    struct channel *channel = handle->data;
-    channel->poll.data = channel->ctx;
-    on_handle_closed(handle);
-}
-
-static void close_handle(uv_handle_t *handle)
-{
-    if (!uv_is_closing(handle))
-        uv_close(handle, on_handle_closed);
-}
-
-/* ---- stderr: each line goes to the log, under the model's name ------------------------------------------------------ */
-
-static void log_its_line(struct worker *worker)
-{
-    struct view line = { worker->line, worker->line_len };
-    struct view model = worker->lane != NULL ? worker->lane->model.name : VIEW("");
-    if (line.len > 0)
-        log_info("worker", LOG_VIEW("model", model), LOG_VIEW("says", line));
-    worker->line_len = 0;
-}
-
-static void on_error_room(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
-{
-    (void)suggested;
-    struct worker *worker = handle->data;
-    if (worker->line_len == sizeof worker->line)
-        log_its_line(worker);                               /* overlong: in pieces */
-    *buf = uv_buf_init(worker->line + worker->line_len, (unsigned)(sizeof worker->line - worker->line_len));
-}
-
-static void on_error_bytes(uv_stream_t *stream, ssize_t got, const uv_buf_t *buf)
-{
-    (void)buf;
-    struct worker *worker = stream->data;
-    if (got < 0) {
-        log_its_line(worker);
-        close_handle((uv_handle_t *)stream);
-        return;
-    }
-    worker->line_len += (size_t)got;
-    for (;;) {
-        struct view all = { worker->line, worker->line_len };
-        size_t end = view_find_byte(all, '\n');
-        if (end == VIEW_NPOS)
-            return;
-        worker->line_len = end;
-        log_its_line(worker);
-        worker->line_len = all.len - end - 1;
-        memmove(worker->line, worker->line + end + 1, worker->line_len);
-    }
-}
-
 /* ---- the end ------------------------------------------------------------------------------------------------------------- */
 
-static void on_exit_of(uv_process_t *process, int64_t status, int signal_number)
+static void on_exit_of(void *owner)
 {
-    struct worker *worker = process->data;
-    worker->exited = true;
-    struct view model = worker->lane != NULL ? worker->lane->model.name : VIEW("");
-    log_debug("worker ended", LOG_VIEW("model", model), LOG_INT("pid", process->pid), LOG_INT("status", status),
-              LOG_INT("signal", signal_number));
-    close_handle((uv_handle_t *)process);
+    struct worker *worker = owner;
     if (worker->lane == NULL)
         supervisor_memory_freed(worker->engine);
+}
+
+static void on_freed(void *owner)
+{
+    struct worker *worker = owner;
+    list_remove(&worker->link);
+    free(worker);
 }
 
 static void let_go(struct worker *worker)
@@ -128,6 +53,7 @@ static void let_go(struct worker *worker)
     if (worker->lane != NULL)
         worker->memory_bytes = worker->lane->memory_bytes;
     worker->lane = NULL;
+    worker->process.label = VIEW("");
     loop_timer_cancel(worker->timer);
     worker->timer = NULL;
     worker_grants_leave(worker);
@@ -143,8 +69,8 @@ static void on_stop_late(void *arg)
 void worker_stop(struct worker *worker)
 {
     let_go(worker);
-    wire_append(channel_out(&worker->channel), WIRE_SHUTDOWN, 0, VIEW(""));
-    channel_flush(&worker->channel);
+    wire_append(channel_out(&worker->process.channel), WIRE_SHUTDOWN, 0, VIEW(""));
+    channel_flush(&worker->process.channel);
     worker->timer = loop_timer_start(worker->engine->loop, STOP_WAIT_MS, on_stop_late, worker);
     if (worker->timer == NULL)
         worker_kill(worker, "out of memory");
@@ -152,14 +78,11 @@ void worker_stop(struct worker *worker)
 
 void worker_kill(struct worker *worker, const char *reason)
 {
-    if (worker->lost)
+    if (worker->process.killed)
         return;
-    worker->lost = true;
     struct lane *lane = worker->lane;
     let_go(worker);
-    if (!worker->exited)
-        uv_process_kill(&worker->process, SIGKILL);
-    channel_close(&worker->channel, on_channel_closed);
+    process_kill(&worker->process);
     worker_streams_fail(worker);
     if (lane == NULL)
         return;
@@ -172,20 +95,13 @@ static void on_lost(void *ctx, const char *reason)
     worker_kill(ctx, reason);
 }
 
-/* Its process is waited for, so that none outlives the server's own end. */
 static void destroy(struct worker *worker)
 {
-    int pid = worker_pid(worker);
     if (worker->lane != NULL)
         worker->lane->worker = NULL;
     worker->lane = NULL;
     worker_kill(worker, "the server ends");
-    if (pid > 0) {
-        while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-            continue;
-    }
-    close_handle((uv_handle_t *)&worker->process);
-    close_handle((uv_handle_t *)&worker->errors);
+    process_destroy(&worker->process);
 }
 
 void worker_destroy_all(struct engine *engine)
@@ -217,7 +133,7 @@ static void send_load(struct worker *worker)
     const struct engine_options *options = &worker->engine->options;
     const struct engine_model *model = &worker->lane->model;
     uint64_t kv_bytes = options->memory_budget / 2 < KV_BYTES_MAX ? options->memory_budget / 2 : KV_BYTES_MAX;
-    struct buf *out = channel_out(&worker->channel);
+    struct buf *out = channel_out(&worker->process.channel);
     struct json_writer w;
     size_t begun = wire_begin(out, WIRE_LOAD, 0);
     json_writer_init(&w, out);
@@ -231,20 +147,16 @@ static void send_load(struct worker *worker)
     json_put_string(&w, "document_prefix", model->document_prefix);
     json_end(&w);
     wire_end(out, begun);
-    channel_flush(&worker->channel);
+    channel_flush(&worker->process.channel);
 }
 
 static bool take_hello(struct worker *worker, const struct wire_frame *frame)
 {
-    uint32_t version = 0;
-    struct view build_id;
-    if (frame->type != WIRE_HELLO || !wire_read_hello(frame->payload, &version, &build_id))
-        return false;
-    if (version != WIRE_VERSION || !view_is(build_id, wire_build_id())) {
-        log_error("craton-worker is of another build", LOG_VIEW("worker", build_id), LOG_STR("server", wire_build_id()));
+    enum process_hello hello = process_hello(frame);
+    if (hello == PROCESS_FOREIGN)
         supervisor_load_failed(worker->lane, VIEW("craton-worker is of another build than the server."));
+    if (hello != PROCESS_HELLO)
         return false;
-    }
     worker->said_hello = true;
     worker_grants_join(worker);
     send_load(worker);
@@ -316,40 +228,6 @@ static void on_frame(void *ctx, const struct wire_frame *frame)
 
 /* ---- the start --------------------------------------------------------------------------------------------------------------- */
 
-static int spawn(struct worker *worker, int socket)
-{
-    char *args[] = { worker->engine->worker_path, "--role=model", "--socket=3", NULL };
-    uv_stdio_container_t stdio[] = {
-        { .flags = UV_IGNORE },
-        { .flags = UV_IGNORE },
-        { .flags = UV_CREATE_PIPE | UV_WRITABLE_PIPE, .data.stream = (uv_stream_t *)&worker->errors },
-        { .flags = UV_INHERIT_FD, .data.fd = socket },
-    };
-    uv_process_options_t options = {
-        .exit_cb = on_exit_of,
-        .file = worker->engine->worker_path,
-        .args = args,
-        .flags = UV_PROCESS_DETACHED,                       /* Ctrl-C is for the server, which lets running calls end */
-        .stdio = stdio,
-        .stdio_count = 4,
-    };
-    uv_pipe_init(uv_of(worker->engine), &worker->errors, 0);
-    int error = uv_spawn(uv_of(worker->engine), &worker->process, &options);
-    worker->handles += 2;                                   /* a failed one has to be closed, too */
-    if (error == 0 && setpriority(PRIO_PROCESS, (id_t)worker->process.pid, WORKER_NICE) != 0)
-        log_warn("a worker's priority cannot be lowered", LOG_INT("pid", worker->process.pid));
-    return error;
-}
-
-static void abandon(struct worker *worker, const char *reason)
-{
-    log_error("craton-worker cannot be started", LOG_STR("program", worker->engine->worker_path), LOG_STR("reason", reason));
-    worker->lane = NULL;
-    worker->exited = worker->lost = true;
-    close_handle((uv_handle_t *)&worker->process);
-    close_handle((uv_handle_t *)&worker->errors);
-}
-
 static struct worker *worker_create(struct lane *lane)
 {
     struct worker *worker = calloc(1, sizeof *worker);
@@ -357,8 +235,13 @@ static struct worker *worker_create(struct lane *lane)
         return NULL;
     worker->engine = lane->engine;
     worker->lane = lane;
-    worker->process.data = worker->errors.data = worker;
-    worker->channel = (struct channel){ .fd = -1, .ctx = worker, .on_frame = on_frame, .on_lost = on_lost };
+    worker->process = (struct process){
+        .channel = { .fd = -1, .ctx = worker, .on_frame = on_frame, .on_lost = on_lost },
+        .owner = worker,
+        .label = lane->model.name,
+        .on_exit = on_exit_of,
+        .on_freed = on_freed,
+    };
     worker_streams_init(worker);
     return worker;
 }
@@ -366,25 +249,16 @@ static struct worker *worker_create(struct lane *lane)
 struct worker *worker_start(struct lane *lane)
 {
     struct worker *worker = worker_create(lane);
-    int ends[2];
-    if (worker == NULL || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
-        free(worker);
+    if (worker == NULL)
         return NULL;
-    }
     list_push_back(&lane->engine->workers, &worker->link);
-    int error = spawn(worker, ends[1]);
-    close(ends[1]);
-    if (error == 0 && !channel_open(&worker->channel, uv_of(lane->engine), ends[0]))
-        error = UV_ENOMEM;
-    if (error != 0) {
-        abandon(worker, uv_strerror(error));
-        close(ends[0]);
+    if (!process_start(&worker->process, lane->engine->loop, lane->engine->worker_path, "model")) {
+        worker->lane = NULL;
+        worker->process.label = VIEW("");
         return NULL;
     }
-    worker->handles++;
-    uv_read_start((uv_stream_t *)&worker->errors, on_error_room, on_error_bytes);
     if (!expect_within(worker, lane->engine->options.hello_wait_ms))
-        uv_process_kill(&worker->process, SIGKILL);         /* its end is then noticed like any other */
-    log_info("worker started", LOG_VIEW("model", lane->model.name), LOG_INT("pid", worker->process.pid));
+        uv_process_kill(&worker->process.handle, SIGKILL);  /* its end is then noticed like any other */
+    log_info("worker started", LOG_VIEW("model", lane->model.name), LOG_INT("pid", worker_pid(worker)));
     return worker;
 }

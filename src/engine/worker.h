@@ -1,14 +1,14 @@
 /* engine/worker.h - one craton-worker process: its socket, its calls, its share of the cores. Private to worker*.c.
  *
- *    worker.c        the process: start, first words, load, end
+ *    worker.c        the process (process.h) and its life: first words, load, end
  *    worker_calls.c  frames that belong to calls; the local backend
  *    worker_grants.c between the wire and the policy of grants.h
  */
 #ifndef CRATON_ENGINE_WORKER_H
 #define CRATON_ENGINE_WORKER_H
 
-#include "engine/channel.h"
 #include "engine/internal.h"
+#include "engine/process.h"
 
 #define WORKER_STREAMS 2048u                                /* calls at once: a power of two */
 
@@ -16,11 +16,8 @@ struct worker {
     struct list_link link;                                  /* engine->workers, until it is freed */
     struct engine *engine;
     struct lane *lane;                                      /* NULL: stopped or lost */
-    struct channel channel;
-    uv_process_t process;
-    uv_pipe_t errors;                                       /* its stderr */
-    unsigned handles;                                       /* of libuv, not yet closed */
-    bool said_hello, exited, lost;
+    struct process process;
+    bool said_hello;
     struct loop_timer *timer;                               /* for its hello, its load or its end */
     uint64_t memory_bytes;                                  /* once it has no lane */
     struct grant_share share;
@@ -28,8 +25,6 @@ struct worker {
     uint16_t free_streams[WORKER_STREAMS];                  /* a stack of places in streams */
     unsigned free_count;
     uint32_t generation;                                    /* upper part of the next stream's number */
-    char line[1024];                                        /* of its stderr, not yet ended */
-    size_t line_len;
 };
 
 void worker_streams_init(struct worker *worker);

@@ -55,8 +55,8 @@ void worker_streams_fail(struct worker *worker)
 
 static void give_credit(struct worker *worker, struct engine_call *call)
 {
-    wire_append_u32(channel_out(&worker->channel), WIRE_CREDIT, call->stream, call->owed);
-    channel_flush(&worker->channel);
+    wire_append_u32(channel_out(&worker->process.channel), WIRE_CREDIT, call->stream, call->owed);
+    channel_flush(&worker->process.channel);
     call->owed = 0;
 }
 
@@ -121,14 +121,14 @@ static bool prepare(struct engine_call *call, const struct model_request *reques
 static void start(struct engine_call *call)
 {
     struct worker *worker = call->lane->worker;
-    call->stream = channel_queued(&worker->channel) < OUT_HIGH_WATER ? stream_open(worker, call) : 0;
+    call->stream = channel_queued(&worker->process.channel) < OUT_HIGH_WATER ? stream_open(worker, call) : 0;
     if (call->stream == 0) {
         engine_call_fail(call, ENGINE_OVERLOADED, "The model's process takes no more calls now. Try again later.");
         return;
     }
-    wire_append(channel_out(&worker->channel), WIRE_CALL, call->stream, buf_view(&call->payload));
+    wire_append(channel_out(&worker->process.channel), WIRE_CALL, call->stream, buf_view(&call->payload));
     buf_free(&call->payload);
-    channel_flush(&worker->channel);
+    channel_flush(&worker->process.channel);
 }
 
 static void stop(struct engine_call *call)
@@ -136,8 +136,8 @@ static void stop(struct engine_call *call)
     struct worker *worker = call->lane->worker;
     if (call->stream == 0)
         return;
-    wire_append(channel_out(&worker->channel), WIRE_CANCEL, call->stream, VIEW(""));
-    channel_flush(&worker->channel);
+    wire_append(channel_out(&worker->process.channel), WIRE_CANCEL, call->stream, VIEW(""));
+    channel_flush(&worker->process.channel);
     stream_close(worker, call);
 }
 

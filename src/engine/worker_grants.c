@@ -13,15 +13,15 @@ static struct worker *worker_of(struct grant_share *share)
 static void send_grant(struct grant_share *share, unsigned threads, bool standing)
 {
     struct worker *worker = worker_of(share);
-    wire_append_u32(channel_out(&worker->channel), WIRE_GRANT, 0, threads | (standing ? WIRE_GRANT_STANDING : 0));
-    channel_flush(&worker->channel);
+    wire_append_u32(channel_out(&worker->process.channel), WIRE_GRANT, 0, threads | (standing ? WIRE_GRANT_STANDING : 0));
+    channel_flush(&worker->process.channel);
 }
 
 static void send_revoke(struct grant_share *share)
 {
     struct worker *worker = worker_of(share);
-    wire_append(channel_out(&worker->channel), WIRE_REVOKE, 0, VIEW(""));
-    channel_flush(&worker->channel);
+    wire_append(channel_out(&worker->process.channel), WIRE_REVOKE, 0, VIEW(""));
+    channel_flush(&worker->process.channel);
 }
 
 void worker_grants_init(struct engine *engine, unsigned cores)
