@@ -4,6 +4,7 @@
  *   LOAD's path     "normal", "slow MS", "fail", "crash"; a number after a comma is the memory that it claims ("normal,500")
  *   a call's text   "say TEXT", "many N" (deltas, as credit allows), "steps N" (each under a grant), "hang", "crash", "garbage",
  *                   "cancels" (answers how many calls were cancelled), "embed" requests get vectors
+ *   a TEXT          "hang", "crash", "garbage", "refuse"; in any other each byte is a word, and all of it a sentence
  */
 #include "engine/wire.h"
 
@@ -169,6 +170,26 @@ static void answer(uint32_t stream, const struct model_request *request)
     }
 }
 
+static void segment(uint32_t stream, struct view text)
+{
+    static struct segment_end ends[4096];
+    uint32_t sentence = (uint32_t)text.len;
+    struct buf out = BUF_INIT(1u << 20);
+    if (view_is(text, "hang"))
+        return;
+    if (view_is(text, "crash"))
+        abort();
+    for (size_t i = 0; i < text.len && i < 4096; i++)
+        ends[i] = (struct segment_end){ (uint32_t)i + 1, true };
+    size_t begun = wire_begin(&out, view_is(text, "refuse") ? WIRE_END : WIRE_SEGMENTS, view_is(text, "garbage") ? stream + 1 : stream);
+    if (view_is(text, "refuse"))
+        wire_write_end(&out, &(struct engine_end){ .status = ENGINE_MODEL_ERROR, .message = "no" });
+    else
+        wire_write_segments(&out, &(struct text_segments){ ends, text.len, &sentence, 1 });
+    wire_end(&out, begun);
+    send_all(&out);
+}
+
 static void load(struct view path)
 {
     struct view what = view_split(&path, ',');
@@ -214,5 +235,7 @@ int main(void)
             load(json_get_string(json_parse(arena, frame.payload, 16, NULL), "path"));
         else if (frame.type == WIRE_CALL && wire_read_request(arena, arena_copy(arena, frame.payload), &request))
             answer(stream, &request);
+        else if (frame.type == WIRE_TEXT)
+            segment(stream, arena_copy(arena, frame.payload));
     }
 }
