@@ -8,7 +8,6 @@
 #define SENTENCE_LEAST  20
 #define WORD_LEAST      10
 #define OVERLAP_DEFAULT 100
-#define SEPARATORS_MAX  100
 
 static const char *const strategies[] = {
     [CHUNK_SENTENCE] = "sentence", [CHUNK_WORD] = "word", [CHUNK_RECURSIVE] = "recursive", [CHUNK_NONE] = "none"
@@ -65,7 +64,7 @@ static void read_separators(struct fields *fields, const struct json *list, stru
                       java_text(error->arena, list));
         return;
     }
-    if (count == 0 || count > SEPARATORS_MAX) {
+    if (count == 0 || count > CHUNK_SEPARATORS_MAX) {
         error_problem(error, count == 0 ? "[" SCOPE "] separators must not be an empty list"
                                         : "[" SCOPE "] separators must not have more than 100 elements");
         return;

@@ -8,20 +8,7 @@
 #define CRATON_ELASTIC_CHUNKING_H
 
 #include "elastic/error.h"
-
-enum chunking_strategy { CHUNK_SENTENCE,
-                         CHUNK_WORD,
-                         CHUNK_RECURSIVE,
-                         CHUNK_NONE };
-
-struct chunking {
-    enum chunking_strategy strategy;
-    int64_t max_chunk_size;        /* words */
-    int64_t overlap;               /* CHUNK_WORD: words */
-    int64_t sentence_overlap;      /* CHUNK_SENTENCE: 0 or 1 */
-    const struct view *separators; /* CHUNK_RECURSIVE: patterns, in the order of their use */
-    size_t separator_count;
-};
+#include "text/chunk.h"
 
 void chunking_defaults(struct chunking *out); /* sentence, 250, 1 */
 

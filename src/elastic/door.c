@@ -58,7 +58,7 @@ bool elastic_wants(const struct http_request *request)
     return view_is(request->path, "/") && request->query.len == 0 &&
            (view_is(request->method, "GET") || view_is(request->method, "HEAD")) && http_header_get(request, "x-amz-target").len == 0 &&
            (authorization.len == 0 || view_starts_with_nocase(authorization, VIEW("Basic ")) ||
-            view_starts_with_nocase(authorization, VIEW("ApiKey ")));
+            view_starts_with_nocase(authorization, VIEW("ApiKey ")) || view_starts_with_nocase(authorization, VIEW("Bearer ")));
 }
 
 /* ---- exchanges ---- */
@@ -142,10 +142,9 @@ static void get_services(struct elastic_exchange *x)
     static const enum elastic_task tasks[] = { TASK_TEXT_EMBEDDING, TASK_COMPLETION, TASK_CHAT_COMPLETION };
     static const char *const required[] = { "access_key", "secret_key", "region", "provider", "model" };
     struct json_writer out;
-    enum elastic_task wanted = x->route.id.len > 0 ? task_find(x->route.id) : TASK_ANY;
     reply_begin(x, &out);
     json_array(&out);
-    if (wanted == TASK_ANY || task_is_served(wanted)) {
+    if (x->route.task == TASK_ANY || task_is_served(x->route.task)) {
         json_object(&out);
         json_put_cstr(&out, "service", ELASTIC_SERVICE);
         json_put_cstr(&out, "name", "Amazon Bedrock");

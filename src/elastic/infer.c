@@ -10,10 +10,19 @@
 
 /* ---- in ---- */
 
+static bool refuse(struct elastic_error *error, const char *field, const char *why)
+{
+    error_problem(error, "Field [%s] %s", field, why);
+    error->type = ERROR_REQUEST;
+    return false;
+}
+
 static bool read_inputs(const struct json *input, struct elastic_error *error, struct view **texts, size_t *count)
 {
     bool list = json_is(input, JSON_ARRAY);
     *count = list ? json_size(input) : 1;
+    if (*count > INFER_INPUTS_MAX)
+        return refuse(error, "input", "cannot have more than 20000 elements");
     *texts = ARENA_ARRAY(error->arena, struct view, *count + 1);
     if (*texts == NULL)
         return error_set(error, 413, ERROR_STATUS, "The request is larger than this server can hold.");
@@ -29,13 +38,6 @@ static bool read_inputs(const struct json *input, struct elastic_error *error, s
     (*texts)[0] = json_string(input);
     return json_is(input, JSON_STRING) || error_set(error, 400, ERROR_PARSE, "[inference_action_request] input doesn't support values of type: %s",
                                                     json_type_name(json_type(input)));
-}
-
-static bool refuse(struct elastic_error *error, const char *field, const char *why)
-{
-    error_problem(error, "Field [%s] %s", field, why);
-    error->type = ERROR_REQUEST;
-    return false;
 }
 
 static bool not_for_task(struct elastic_error *error, const char *field, enum elastic_task task)

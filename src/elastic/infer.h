@@ -9,6 +9,8 @@
 #include "engine/answer.h"
 #include "net/sse.h"
 
+#define INFER_INPUTS_MAX 20000 /* of one request: their vectors must fit the engine's answer */
+
 /* POST /_inference/completion/{id} and text_embedding: {"input", "input_type", "task_settings"}. False: it is in the error. */
 bool infer_read(const struct json *body, const struct endpoint *endpoint, struct elastic_error *error, struct model_request *out);
 

@@ -99,8 +99,11 @@ bool route_find(struct view method, struct view path, struct elastic_error *erro
     bool ours = view_is(path, "/_inference") || view_starts_with(path, VIEW("/_inference/"));
     if (!ours || !split(error->arena, path, &segments))
         return no_handler(method, path, error);
-    if (segments.count > 0 && view_is(segments.at[0], "_services"))
-        return segments.count <= 2 ? fixed_get(method, path, ACTION_SERVICES, error, out, allow) : no_handler(method, path, error);
+    if (segments.count > 0 && segments.count <= 2 && view_is(segments.at[0], "_services")) {
+        if (segments.count == 2 && !read_task(segments.at[1], error, out))
+            return false;
+        return fixed_get(method, path, ACTION_SERVICES, error, out, allow);
+    }
 
     size_t count = segments.count;
     bool suffixed = count > 1 && suffix_action(segments.at[count - 1], &out->action, &wanted);

@@ -39,7 +39,7 @@ static const struct {
     { "POST", "/_inference/chat_completion/x/_stream", ACTION_STREAM, TASK_CHAT_COMPLETION, "x" },
     { "DELETE", "/_inference/sparse_embedding/x", ACTION_DELETE, TASK_SPARSE_EMBEDDING, "x" },
     { "GET", "/_inference/_services", ACTION_SERVICES, TASK_ANY, "" },
-    { "GET", "/_inference/_services/completion", ACTION_SERVICES, TASK_ANY, "" },
+    { "GET", "/_inference/_services/completion", ACTION_SERVICES, TASK_COMPLETION, "" },
 };
 
 static void paths_and_methods_choose_the_action(void **state)
@@ -52,8 +52,7 @@ static void paths_and_methods_choose_the_action(void **state)
         assert_true(route_find(view_from_cstr(found[i].method), view_from_cstr(found[i].path), &error, &route, &allow));
         assert_int_equal(route.action, found[i].action);
         assert_int_equal(route.task, found[i].task);
-        if (route.action != ACTION_SERVICES)
-            assert_view_is(route.id, found[i].id);
+        assert_view_is(route.id, found[i].id);
     }
 }
 
