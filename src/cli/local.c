@@ -1,6 +1,7 @@
 #include "cli/local.h"
 
 #include "base/fs.h"
+#include "store/server_lock.h"
 
 bool local_open(struct cli *cli, struct local *out)
 {
@@ -46,7 +47,7 @@ const char *local_endpoint(struct cli *cli)
 {
     struct buf text = BUF_INIT(1024);
     const char *endpoint = NULL;
-    if (fs_read_file(cli->places.endpoint, &text) == 0) {
+    if (server_lock_holder(cli->places.data) != 0 && fs_read_file(cli->places.endpoint, &text) == 0) {
         struct view url = view_trim(buf_view(&text));
         endpoint = url.len > 0 ? arena_cstr(cli->arena, url) : NULL;
     }

@@ -16,7 +16,7 @@ struct local {
 bool local_open(struct cli *cli, struct local *out);
 void local_close(struct local *local);
 
-/* The URL of the server that runs on the data directory; NULL when none has written one. */
+/* The URL of the server that runs on the data directory; NULL when none runs, whatever a dead one left behind. */
 const char *local_endpoint(struct cli *cli);
 
 #endif

@@ -41,6 +41,10 @@ static enum engine_status status_of(int status, struct view text, struct view ki
 {
     if (status == 429)
         return ENGINE_THROTTLED;
+    if (status == 503)
+        return ENGINE_OVERLOADED;                           /* it loads its model, or has too much to do: worth another try */
+    if (status == 408 || status == 504)
+        return ENGINE_TIMEOUT;
     if (status == 401 || status == 403 || status == 404)
         return ENGINE_MODEL_ERROR;                          /* the server's configuration is wrong, not the caller's request */
     if (status >= 400 && status < 500)

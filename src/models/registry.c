@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #define SNAPSHOT_BYTES (64u << 20)
 #define OPTIONS_BYTES  (16u << 20)
@@ -93,6 +94,7 @@ struct engine_model *models_engine_list(const struct models_snapshot *snapshot, 
                                          .query_prefix = model->query_prefix,
                                          .document_prefix = model->document_prefix,
                                          .context = model->context,
+                                         .file_bytes = model->file_bytes,
                                          .url = model->url,
                                          .remote_model = model->remote_model,
                                          .api_key = model->api_key };
@@ -153,7 +155,8 @@ static void add_folder(struct builder *builder, struct view directory, struct vi
     const char *manifest = arena_printf(arena, "%s/model.json", folder);
     if (arena_exhausted(arena) || strlen(folder) > MAX_PATH)
         return;
-    if (!fs_exists(manifest) || !fs_exists(path)) {
+    struct stat file;
+    if (!fs_exists(manifest) || stat(path, &file) != 0) {
         tell(builder, view_from_cstr(folder), "there is no finished model in this folder (model.gguf and model.json)");
         return;
     }
@@ -169,6 +172,7 @@ static void add_folder(struct builder *builder, struct view directory, struct vi
     } else {
         model.folder = view_from_cstr(folder);
         model.path = view_from_cstr(path);
+        model.file_bytes = (uint64_t)file.st_size;
         model.shared = shared;
         add_model(builder, &model);
     }

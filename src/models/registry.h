@@ -27,6 +27,7 @@ struct local_model {
     bool preferred;                                         /* its manifest offers it as default of its kind */
     struct view folder;                                     /* local backend */
     struct view path;                                       /* local backend: the GGUF */
+    uint64_t file_bytes;                                    /* of it */
     struct view layout;                                     /* "Q8_0"; empty when unknown */
     struct view architecture;                               /* "llama"; empty when unknown */
     int64_t context, dimensions;                            /* 0: unknown */

@@ -515,6 +515,7 @@ int server_run(const struct config *config, const struct places *places)
         complain(places->data, lock == -EWOULDBLOCK ? words : fs_error(lock, words, sizeof(words)));
         return EXIT_FAILURE;
     }
+    fs_remove(places->endpoint);                            /* of a server that was killed: nobody answers there */
     signals_block();
     start_log(config);
     int status = serve(config, places);

@@ -10,6 +10,9 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#define TAKE_TRIES    10
+#define TAKE_PAUSE_US 10000
+
 static bool lock_path(const char *data_dir, char out[PATH_MAX])
 {
     int len = snprintf(out, PATH_MAX, "%s/server.lock", data_dir);
@@ -26,13 +29,24 @@ static long read_holder(const char *path)
     return (long)pid;
 }
 
+/* Who asks with server_lock_holder() has the lock for an instant, and is no server. */
+static int take(const char *path)
+{
+    int fd = fs_lock(path);
+    for (int tries = 0; fd == -EWOULDBLOCK && tries < TAKE_TRIES; tries++) {
+        usleep(TAKE_PAUSE_US);
+        fd = fs_lock(path);
+    }
+    return fd;
+}
+
 int server_lock_take(const char *data_dir, long *holder)
 {
     char path[PATH_MAX];
     *holder = 0;
     if (!lock_path(data_dir, path))
         return -ENAMETOOLONG;
-    int fd = fs_lock(path);
+    int fd = take(path);
     if (fd == -EWOULDBLOCK)
         *holder = read_holder(path);
     return fd;

@@ -197,7 +197,7 @@ static void every_failure_is_told_as_what_it_is(void **state)
         { play_bad_request, ENGINE_INVALID, 400, "top_k is wrong" },
         { play_too_long, ENGINE_TOO_LONG, 400, "too many" },
         { play_no_key, ENGINE_MODEL_ERROR, 401, "error" },
-        { play_down, ENGINE_MODEL_ERROR, 503, "loading" },
+        { play_down, ENGINE_OVERLOADED, 503, "loading" },
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         struct answer answer;

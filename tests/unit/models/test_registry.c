@@ -33,6 +33,7 @@ static void models_come_from_both_directories_and_the_scripted_one_is_always_the
     assert_true(models_find(snapshot, VIEW("e5"))->shared);
     assert_null(models_find(snapshot, VIEW("e6")));
     assert_view_is(models_find(snapshot, VIEW("smollm2"))->served_by, "smollm2; layout=Q8_0");
+    assert_int_equal(models_find(snapshot, VIEW("smollm2"))->file_bytes, strlen("GGUF"));
     assert_view_is(models_find(snapshot, VIEW(MODELS_SCRIPTED))->served_by, MODELS_SCRIPTED);
     assert_int_equal(shelf->problems.len, 0);
     models_release(snapshot);
@@ -138,6 +139,7 @@ static void the_engine_gets_every_model_with_what_it_needs(void **state)
     assert_view_is(list[3].query_prefix, "query: ");
     assert_true(view_ends_with(list[3].path, VIEW("/shared/e5/model.gguf")));
     assert_int_equal(list[4].context, 2048);
+    assert_int_equal(list[4].file_bytes, strlen("GGUF"));
     arena_destroy(arena);
     models_release(snapshot);
 }
