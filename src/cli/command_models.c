@@ -2,6 +2,7 @@
 #include "cli/import.h"
 
 #include "base/fs.h"
+#include "base/json.h"
 #include "models/manifest.h"
 
 #include <dirent.h>
@@ -62,14 +63,19 @@ static int list_models(struct cli *cli)
     return EXIT_DONE;
 }
 
-static void show_folder(const struct local_model *model)
+static void show_folder(struct cli *cli, const struct local_model *model)
 {
     struct buf path = BUF_INIT(4096), manifest = BUF_INIT(1 << 20);
     buf_printf(&path, VIEW_FMT "/model.json", VIEW_ARG(model->folder));
     buf_append_byte(&path, '\0');
     printf("folder      " VIEW_FMT "\n", VIEW_ARG(model->folder));
-    if (!buf_failed(&path) && fs_read_file(path.ptr, &manifest) == 0)
+    if (!buf_failed(&path) && fs_read_file(path.ptr, &manifest) == 0) {
+        const struct json *loss = json_get(json_parse(cli->arena, buf_view(&manifest), JSON_DEPTH_DEFAULT, NULL), "loss");
+        double divergence;
+        if (json_get_double(loss, "kl", &divergence))
+            printf("loss        %.4f nats a token: the layout's divergence from the source's, on a built-in text\n", divergence);
         printf("manifest    " VIEW_FMT "\n", VIEW_ARG(view_trim(buf_view(&manifest))));
+    }
     buf_free(&path);
     buf_free(&manifest);
 }
@@ -90,7 +96,7 @@ static int show_model(struct cli *cli, const char *name)
         if (model->url.len > 0)
             printf("server      " VIEW_FMT " (" VIEW_FMT ")\n", VIEW_ARG(model->url), VIEW_ARG(model->remote_model));
         if (model->folder.len > 0)
-            show_folder(model);
+            show_folder(cli, model);
     }
     close_registry(models, snapshot);
     return model != NULL ? EXIT_DONE : cli_fail("there is no model %s: `craton models list` shows those there are", name);

@@ -39,7 +39,7 @@ static void draw(const char *what, double done)
 
 /* One line of the importer's output: {"step": "converting", "done": 0.4} a result for people: {"text": "…"}, or an error:
  * {"error": {"message": "…"}}. */
-static void take_line(char *line, size_t len)
+static void take_line(const struct import *import, char *line, size_t len)
 {
     struct arena *arena = arena_create(1 << 20);
     const struct json *event = arena != NULL ? json_parse(arena, view_of(line, len), 16, NULL) : NULL;
@@ -48,14 +48,14 @@ static void take_line(char *line, size_t len)
         char *step = arena_cstr(arena, json_get_string(event, "step"));
         draw(step != NULL ? step : "", done);
     } else if (json_get(event, "error") != NULL) {
-        fprintf(stderr, "craton: " VIEW_FMT "\n", VIEW_ARG(json_get_string(json_get(event, "error"), "message")));
+        fprintf(stderr, "craton: %s: " VIEW_FMT "\n", import->source, VIEW_ARG(json_get_string(json_get(event, "error"), "message")));
     } else if (event != NULL) {
         printf(VIEW_FMT "\n", VIEW_ARG(json_get_string(event, "text")));
     }
     arena_destroy(arena);
 }
 
-static void read_lines(int fd)
+static void read_lines(const struct import *import, int fd)
 {
     FILE *in = fdopen(fd, "r");
     if (in == NULL) {
@@ -66,7 +66,7 @@ static void read_lines(int fd)
     size_t size = 0;
     ssize_t len;
     while ((len = getline(&line, &size, in)) > 0)
-        take_line(line, (size_t)len);
+        take_line(import, line, (size_t)len);
     free(line);
     fclose(in);
 }
@@ -98,7 +98,7 @@ int import_run(const struct import *import)
         close(ends[0]);
         return cli_fail("%s cannot be started", import->worker);
     }
-    read_lines(ends[0]);
+    read_lines(import, ends[0]);
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
         continue;
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0)

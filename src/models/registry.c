@@ -108,6 +108,7 @@ struct builder {
     struct models_snapshot *snapshot;
     size_t capacity;                                        /* of its models */
     struct buf *problems;                                   /* may be NULL */
+    bool directories;                                       /* what the disk holds is known, too */
 };
 
 static void tell(struct builder *builder, struct view what, const char *problem)
@@ -255,10 +256,8 @@ static void copy_rules(struct builder *builder, const struct models_options *opt
     struct models_rule *rules = ARENA_ARRAY(snapshot->arena, struct models_rule, options->rule_count);
     for (size_t i = 0; rules != NULL && i < options->rule_count; i++) {
         const struct models_rule *rule = &options->rules[i];
-        if (models_find(snapshot, rule->model) == NULL) {
+        if (builder->directories && models_find(snapshot, rule->model) == NULL)
             tell(builder, rule->pattern, "models.map names a model that this server does not have");
-            continue;
-        }
         rules[snapshot->rule_count++] = (struct models_rule){ .pattern = arena_copy(snapshot->arena, rule->pattern),
                                                               .model = arena_copy(snapshot->arena, rule->model),
                                                               .family = arena_copy(snapshot->arena, rule->family),
@@ -279,7 +278,7 @@ static struct models_snapshot *build(const struct models_options *options, uint6
     atomic_init(&snapshot->references, 1);
     snapshot->version = version;
     snapshot->arena = arena;
-    struct builder builder = { .snapshot = snapshot, .problems = problems };
+    struct builder builder = { .snapshot = snapshot, .problems = problems, .directories = directories };
     add_extras(&builder, options);
     if (snapshot->count > 0) {                              /* the scripted one at least, unless memory is out */
         if (directories) {

@@ -58,6 +58,10 @@ __attribute__((format(printf, 4, 5))) static enum aws_status refuse(struct arena
 /* Nobody answers: because nobody knows the id, or because no model here can. */
 static enum aws_status nobody(struct arena *arena, const struct asked *asked, const char **problem)
 {
+    if (asked->rule != NULL)
+        return refuse(arena, AWS_SERVICE_UNAVAILABLE, problem,
+                      "The configuration maps " VIEW_FMT " to " VIEW_FMT ", which is no model of this server. Add it with `craton models "
+                      "add`.", VIEW_ARG(asked->id), VIEW_ARG(asked->rule->model));
     if (asked->entry == NULL) {
         *problem = INVALID_ID;
         return AWS_VALIDATION;

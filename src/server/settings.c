@@ -1,6 +1,7 @@
 #include "server/settings.h"
 
 #include "base/fs.h"
+#include "models/manifest.h"
 
 #include <arpa/inet.h>
 #include <limits.h>
@@ -80,6 +81,36 @@ static bool node_fail(struct config_error *error, const struct config_node *node
     return false;
 }
 
+/* A mistyped key must not pass for one that was left out. known ends with NULL. */
+static bool has_only(const struct config_node *map, const char *key, const char *const *known, struct config_error *error)
+{
+    if (config_node_type(map) != CONFIG_NODE_MAP)
+        return node_fail(error, map, key, "each entry is a map of keys and values");
+    for (size_t i = 0; i < config_node_size(map); i++) {
+        const struct config_node *member = config_node_at(map, i);
+        struct view name = config_node_key(member);
+        size_t at = 0;
+        while (known[at] != NULL && !view_is(name, known[at]))
+            at++;
+        if (known[at] != NULL)
+            continue;
+        snprintf(error->message, sizeof(error->message), "line %u: %s: unknown key '" VIEW_FMT "'", config_node_line(member), key,
+                 VIEW_ARG(view_first(name, 100)));
+        return false;
+    }
+    return true;
+}
+
+static bool takes_bool(const struct config_node *node, bool *out)
+{
+    return config_node_type(node) == CONFIG_NODE_ABSENT || config_node_bool(node, out);
+}
+
+static bool takes_count(const struct config_node *node, int64_t *out)
+{
+    return config_node_type(node) == CONFIG_NODE_ABSENT || (config_node_i64(node, out) && *out >= 0);
+}
+
 /* models.map:
  *   - ids: "anthropic.claude-*"
  *     model: my-model
@@ -87,6 +118,7 @@ static bool node_fail(struct config_error *error, const struct config_node *node
  */
 static bool read_rules(const struct config *config, struct arena *arena, struct models_options *out, struct config_error *error)
 {
+    static const char *const known[] = { "ids", "model", "family", "raw", NULL };
     const struct config_node *list = config_tree(config, CONFIG_MODELS_MAP);
     size_t count = config_node_size(list);
     struct models_rule *rules = ARENA_ARRAY(arena, struct models_rule, count + 1);
@@ -94,14 +126,17 @@ static bool read_rules(const struct config *config, struct arena *arena, struct 
         return fail(error, "out of memory");
     for (size_t i = 0; i < count; i++) {
         const struct config_node *node = config_node_at(list, i);
+        if (!has_only(node, "models.map", known, error))
+            return false;
         rules[i].pattern = config_node_text(config_node_get(node, "ids"));
         rules[i].model = config_node_text(config_node_get(node, "model"));
         rules[i].family = config_node_text(config_node_get(node, "family"));
-        config_node_bool(config_node_get(node, "raw"), &rules[i].raw_prompt);
         if (rules[i].pattern.len == 0 || rules[i].model.len == 0)
             return node_fail(error, node, "models.map", "each entry needs `ids` (a pattern) and `model` (the name of a local model)");
         if (rules[i].family.len > 0 && family_find(rules[i].family) == NULL)
             return node_fail(error, node, "models.map", "there is no model family of that name");
+        if (!takes_bool(config_node_get(node, "raw"), &rules[i].raw_prompt))
+            return node_fail(error, node, "models.map", "`raw` is true or false");
     }
     out->rules = rules;
     out->rule_count = count;
@@ -120,7 +155,10 @@ static bool read_rules(const struct config *config, struct arena *arena, struct 
 static bool read_remote(const struct config_node *backend, const struct config_node *model, struct models_extra *out,
                         struct config_error *error)
 {
+    static const char *const known[] = { "name", "remote", "kind", "context", "dimensions", "vision", NULL };
     struct view kind = config_node_text(config_node_get(model, "kind"));
+    if (!has_only(model, "backends", known, error))
+        return false;
     *out = (struct models_extra){
         .name = config_node_text(config_node_get(model, "name")),
         .backend = ENGINE_REMOTE,
@@ -129,16 +167,28 @@ static bool read_remote(const struct config_node *backend, const struct config_n
         .remote_model = config_node_text(config_node_get(model, "remote")),
         .api_key = config_node_text(config_node_get(backend, "api_key")),
     };
-    config_node_i64(config_node_get(model, "context"), &out->context);
-    config_node_i64(config_node_get(model, "dimensions"), &out->dimensions);
-    config_node_bool(config_node_get(model, "vision"), &out->vision);
+    if (!takes_count(config_node_get(model, "context"), &out->context) ||
+        !takes_count(config_node_get(model, "dimensions"), &out->dimensions) || !takes_bool(config_node_get(model, "vision"), &out->vision))
+        return node_fail(error, model, "backends", "`context` and `dimensions` are numbers, `vision` is true or false");
     if (out->remote_model.len == 0)
         out->remote_model = out->name;
-    if (out->name.len == 0 || out->url.len == 0)
-        return node_fail(error, model, "backends", "a backend needs `url`, and each of its models a `name`");
+    if (!model_name_valid(out->name))
+        return node_fail(error, model, "backends", "each model needs a `name` of letters, digits, dots, dashes and underscores");
     if (kind.len > 0 && !view_is(kind, "text") && !view_is(kind, "embedding"))
         return node_fail(error, model, "backends", "`kind` is text or embedding");
     return true;
+}
+
+static bool check_backend(const struct config_node *backend, struct config_error *error)
+{
+    static const char *const known[] = { "url", "api_key", "models", NULL };
+    if (!has_only(backend, "backends", known, error))
+        return false;
+    struct view url = config_node_text(config_node_get(backend, "url"));
+    if (!view_starts_with(url, VIEW("http://")) && !view_starts_with(url, VIEW("https://")))
+        return node_fail(error, backend, "backends", "a backend needs a `url`, such as http://127.0.0.1:8000/v1");
+    return config_node_type(config_node_get(backend, "models")) == CONFIG_NODE_LIST ||
+           node_fail(error, backend, "backends", "a backend needs a list of `models`");
 }
 
 static bool read_remotes(const struct config *config, struct arena *arena, struct models_options *out, struct config_error *error)
@@ -153,6 +203,8 @@ static bool read_remotes(const struct config *config, struct arena *arena, struc
         return fail(error, "out of memory");
     for (size_t i = 0; i < config_node_size(backends); i++) {
         const struct config_node *backend = config_node_at(backends, i), *models = config_node_get(backend, "models");
+        if (!check_backend(backend, error))
+            return false;
         for (size_t j = 0; j < config_node_size(models); j++) {
             if (!read_remote(backend, config_node_at(models, j), &extras[out->extra_count++], error))
                 return false;

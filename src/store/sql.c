@@ -1,6 +1,7 @@
 /* store/sql.c - the connection, its statements and the schema: see sql.h. */
 #include "store/sql.h"
 
+#include "base/fs.h"
 #include "base/log.h"
 
 #include <stdio.h>
@@ -71,7 +72,12 @@ static const char *const migrations[] = {
 
 static bool fail(struct sql *sql, struct store_error *error, const char *what)
 {
-    snprintf(error->message, sizeof error->message, "%s: %s", what, sqlite3_errmsg(sql->db));
+    const char *path = sqlite3_db_filename(sql->db, "main");
+    int code = sqlite3_system_errno(sql->db), len;
+    char reason[128];
+    len = snprintf(error->message, sizeof error->message, "%.300s: %s: %s", path != NULL ? path : "", what, sqlite3_errmsg(sql->db));
+    if (code != 0 && len > 0 && (size_t)len < sizeof error->message)
+        snprintf(error->message + len, sizeof error->message - (size_t)len, " (%s)", fs_error(-code, reason, sizeof reason));
     return false;
 }
 
@@ -88,8 +94,12 @@ struct sql *sql_open(const char *path, struct store_error *error)
         return NULL;
     }
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE;
-    bool ok = sqlite3_open_v2(path, &sql->db, flags, NULL) == SQLITE_OK || fail(sql, error, path);
-    ok = ok && (sqlite3_busy_timeout(sql->db, BUSY_MS) == SQLITE_OK || fail(sql, error, path));
+    bool ok = sqlite3_open_v2(path, &sql->db, flags, NULL) == SQLITE_OK || fail(sql, error, "cannot open the database");
+    if (ok && sqlite3_db_readonly(sql->db, "main") == 1) {  /* SQLite goes on with reading, for which WAL has no place */
+        snprintf(error->message, sizeof error->message, "%.300s: the file or its file system is read-only", path);
+        ok = false;
+    }
+    ok = ok && (sqlite3_busy_timeout(sql->db, BUSY_MS) == SQLITE_OK || fail(sql, error, "cannot open the database"));
     ok = ok && execute(sql, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -1024;", error);
     if (!ok) {
         sql_close(sql);

@@ -94,20 +94,26 @@ bool import_read_json(struct import *im, const char *file, const struct json **o
     return *out != NULL || import_fail(im, "BrokenConfiguration", "%s is not JSON: %s at byte %zu", file, error.message, error.offset);
 }
 
+static const char *file_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash != NULL ? slash + 1 : path;
+}
+
 bool import_map(struct import *im, const char *path, struct view *out)
 {
     struct stat status;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0 || fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) {
         if (fd < 0)
-            return import_fail_system(im, "NotFound", path);
+            return import_fail_system(im, "NotFound", file_name(path));
         close(fd);
-        return import_fail(im, "NotFound", "%s is not a file", path);
+        return import_fail(im, "NotFound", "%s is not a file", file_name(path));
     }
     void *bytes = status.st_size > 0 ? mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, fd, 0) : NULL;
     close(fd);
     if (bytes == NULL || bytes == MAP_FAILED)
-        return import_fail(im, "NotAModel", "%s is empty or cannot be read", path);
+        return import_fail(im, "NotAModel", "%s is empty or cannot be read", file_name(path));
     *out = view_of(bytes, (size_t)status.st_size);
     return true;
 }

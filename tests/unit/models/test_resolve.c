@@ -14,6 +14,7 @@ static int set_up(void **state)
         { .pattern = VIEW_INIT("amazon.titan-embed-text-v1"), .model = VIEW_INIT("smollm2") },
         { .pattern = VIEW_INIT("cohere.embed-english-*"), .model = VIEW_INIT("craton.scripted-v1") },
         { .pattern = VIEW_INIT("acme.gone-v1"), .model = VIEW_INIT("nowhere") },
+        { .pattern = VIEW_INIT("mistral.mistral-large-*"), .model = VIEW_INIT("nowhere") },
     };
     shelf_begin(&shelf);
     shelf_open(&shelf, (struct models_options){ .rules = rules, .rule_count = COUNT_OF(rules) });
@@ -100,13 +101,19 @@ static void a_text_model_cannot_answer_for_an_embedding_id(void **state)
 
 static void an_id_that_nobody_has_is_invalid(void **state)
 {
-    static const char *const ids[] = {
-        "nobody.no-such-model-v1", "anthropic.claude-99", "acme.gone-v1", "", "us.smollm2", "arn:aws:s3:::b"
-    };
+    static const char *const ids[] = { "nobody.no-such-model-v1", "anthropic.claude-99", "", "us.smollm2", "arn:aws:s3:::b" };
     for (size_t i = 0; i < COUNT_OF(ids); i++) {
         assert_int_equal(resolve(state, ids[i]), AWS_VALIDATION);
         assert_string_equal(problem, "The provided model identifier is invalid.");
     }
+}
+
+static void nothing_stands_in_for_a_mapped_model_that_is_not_there(void **state)
+{
+    assert_int_equal(resolve(state, "acme.gone-v1"), AWS_SERVICE_UNAVAILABLE);
+    assert_non_null(strstr(problem, "maps acme.gone-v1 to nowhere"));
+    assert_int_equal(resolve(state, "mistral.mistral-large-2402-v1:0"), AWS_SERVICE_UNAVAILABLE);
+    assert_non_null(strstr(problem, "nowhere"));
 }
 
 static void a_resource_that_was_not_made_here_is_not_found(void **state)
@@ -140,6 +147,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_configuration_goes_before_the_catalogue, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_text_model_cannot_answer_for_an_embedding_id, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_id_that_nobody_has_is_invalid, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(nothing_stands_in_for_a_mapped_model_that_is_not_there, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_resource_that_was_not_made_here_is_not_found, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_model_of_a_kind_that_is_not_here_is_refused_by_name, set_up, tear_down),
         cmocka_unit_test_setup_teardown(without_a_model_the_error_says_what_to_do, set_up, tear_down),

@@ -137,6 +137,34 @@ static void a_half_written_mapping_names_its_line(void **state)
     assert_non_null(strstr(f->error.message, "line 4"));
 }
 
+static void what_cannot_be_meant_is_refused(void **state)
+{
+    static const struct {
+        const char *yaml, *words;
+    } cases[] = {
+        { "models:\n  map:\n    - {ids: x, model: y, rwa: true}\n", "line 3: models.map: unknown key 'rwa'" },
+        { "models:\n  map:\n    - {ids: x, model: y, raw: perhaps}\n", "`raw` is true or false" },
+        { "models:\n  map:\n    - x\n", "each entry is a map" },
+        { "backends:\n  - url: ftp://here\n    models: [{name: x}]\n", "`url`" },
+        { "backends:\n  - url: http://here\n", "list of `models`" },
+        { "backends:\n  - url: http://here\n    key: k\n    models: [{name: x}]\n", "line 3: backends: unknown key 'key'" },
+        { "backends:\n  - url: http://here\n    models: [{name: a b}]\n", "`name`" },
+        { "backends:\n  - url: http://here\n    models: [{name: x, context: many}]\n", "`context`" },
+        { "backends:\n  - url: http://here\n    models: [{name: x, kind: image}]\n", "`kind`" },
+    };
+    struct fixture *f = *state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct models_options options;
+        struct config_error error;
+        struct config *config = config_create();
+        assert_true(config_load_text(config, view_from_cstr(cases[i].yaml), "test.yaml", &error));
+        assert_false(settings_models(config, &f->places, f->arena, &options, &error));
+        if (strstr(error.message, cases[i].words) == NULL)
+            fail_msg("%s: %s", cases[i].yaml, error.message);
+        config_destroy(config);
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -145,7 +173,7 @@ int main(void)
         TEST(everything_lies_in_the_data_directory), TEST(without_a_directory_the_xdg_one_is_taken),
         TEST(addresses_are_taken_apart),             TEST(without_authentication_only_loopback_is_served),
         TEST(a_certificate_needs_its_key),           TEST(models_and_backends_are_read),
-        TEST(a_half_written_mapping_names_its_line),
+        TEST(a_half_written_mapping_names_its_line), TEST(what_cannot_be_meant_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
