@@ -175,7 +175,7 @@ static void append_folded(struct buf *out, struct view value)
             buf_append_byte(out, ' ');
         start = i + 1;
     }
-    buf_append(out, value.ptr + start, value.len - start);
+    buf_append_view(out, view_from(value, start));
 }
 
 static bool append_header(struct buf *out, const struct sigv4_message *message, struct view name)
