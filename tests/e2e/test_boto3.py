@@ -29,7 +29,8 @@ def test_a_stream_gives_the_text_of_the_whole_reply(runtime):
 
 
 def test_max_tokens_ends_a_reply(runtime):
-    reply = runtime.converse(modelId=TEXT, messages=user("Count from one to one hundred."), inferenceConfig={"maxTokens": 5})
+    reply = runtime.converse(modelId=TEXT, messages=user("Write three sentences about the sea."),
+                             inferenceConfig={"maxTokens": 5, "temperature": 0})
     assert (reply["stopReason"], reply["usage"]["outputTokens"]) == ("max_tokens", 5)
 
 
