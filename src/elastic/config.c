@@ -125,7 +125,8 @@ static bool check_provider(enum elastic_task task, enum elastic_provider id, con
 {
     const struct provider *provider = provider_get(id);
     if (!provider_has_task(id, task))
-        return error_set(error, 400, ERROR_STATUS, "The [%s] task type for provider [%s] is not available", task_name(task), provider->name);
+        return error_set(error, 400, ERROR_STATUS, "The [%s] task type for provider [%s] is not available", task_name(task),
+                         provider->name);
     if (settings->top_k >= 0 && provider->top_k_max == 0)
         return error_set(error, 400, ERROR_STATUS, "The [top_k] task parameter is not available for provider [%s]", provider->name);
     if (settings->truncate != TRUNCATION_UNSET && !provider->truncate)
@@ -246,7 +247,8 @@ static bool read_new_keys(struct fields *fields, struct key_pair *pair)
     bool access = fields_string(fields, "access_key", false, &pair->access_key);
     bool secret = fields_string(fields, "secret_key", false, &pair->secret_key);
     if (access != secret)
-        error_problem(fields->error, "[%s] does not contain the required setting [%s]", fields->scope, access ? "secret_key" : "access_key");
+        error_problem(fields->error, "[%s] does not contain the required setting [%s]", fields->scope,
+                      access ? "secret_key" : "access_key");
     return access && secret;
 }
 
@@ -268,9 +270,10 @@ static bool check_update_task(struct fields *body, enum elastic_task path, const
         return true;
     if (!resolve_task(body, path, error, &task))
         return false;
-    return task == endpoint->task || error_set(error, 400, ERROR_STATUS,
-                                               "Task type must match the task type of the existing endpoint. Existing type: [%s], given: [%s]",
-                                               task_name(endpoint->task), task_name(task));
+    return task == endpoint->task ||
+           error_set(error, 400, ERROR_STATUS, "Task type must match the task type of the existing endpoint. Existing type: [%s], "
+                                               "given: [%s]",
+                     task_name(endpoint->task), task_name(task));
 }
 
 bool config_update(const struct json *body, enum elastic_task path, struct elastic_error *error, struct endpoint *endpoint,

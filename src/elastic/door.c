@@ -210,7 +210,8 @@ static bool check_found(struct elastic_exchange *x)
     if (action == ACTION_PUT || action == ACTION_INFO || action == ACTION_SERVICES || (action == ACTION_GET && wants_all(x)))
         return true;
     if (x->found == NULL)
-        return error_set(&x->error, 404, ERROR_NOT_FOUND, "Inference endpoint not found [" VIEW_FMT "]", VIEW_ARG(view_first(x->route.id, 256)));
+        return error_set(&x->error, 404, ERROR_NOT_FOUND, "Inference endpoint not found [" VIEW_FMT "]",
+                         VIEW_ARG(view_first(x->route.id, 256)));
     if ((action == ACTION_GET || action == ACTION_DELETE) && x->route.task != TASK_ANY && x->route.task != x->found->task)
         return error_set(&x->error, 400, ERROR_STATUS, "Requested task type [%s] does not match the inference endpoint's task type [%s]",
                          task_name(x->route.task), task_name(x->found->task));
@@ -284,8 +285,8 @@ static bool copy_principal(struct elastic_exchange *x, const struct principal *p
 {
     if (principal == NULL)
         return error_set(&x->error, 401, ERROR_SECURITY,
-                         "missing or wrong authentication credentials for REST request [" VIEW_FMT "]: use Basic with an access key id and its "
-                         "secret, or ApiKey with the same in base64, or a bearer key",
+                         "missing or wrong authentication credentials for REST request [" VIEW_FMT "]: use Basic with an access key id and "
+                         "its secret, or ApiKey with the same in base64, or a bearer key",
                          VIEW_ARG(view_first(http_request(x->ex)->path, 256)));
     x->principal = *principal;
     struct view *texts[] = { &x->principal.account, &x->principal.name, &x->principal.arn, &x->principal.access_key_id };

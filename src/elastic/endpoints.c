@@ -237,7 +237,8 @@ static enum store_status write_endpoint(struct endpoints *endpoints, struct aren
     return status;
 }
 
-enum store_status endpoints_add(struct endpoints *endpoints, struct arena *arena, const struct endpoint *endpoint, const struct key_pair *keys)
+enum store_status endpoints_add(struct endpoints *endpoints, struct arena *arena, const struct endpoint *endpoint,
+                                const struct key_pair *keys)
 {
     return write_endpoint(endpoints, arena, endpoint, keys, STORE_CREATE);
 }

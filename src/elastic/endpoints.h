@@ -17,7 +17,7 @@ struct endpoint_set;
 
 struct endpoints *endpoints_create(struct store *store, const struct seal *seal); /* borrowed; empty. NULL: no memory */
 void endpoints_destroy(struct endpoints *endpoints);                              /* NULL is fine; sets still held stay valid */
-bool endpoints_load(struct endpoints *endpoints);                                 /* what the store holds now; false: logged, nothing has changed */
+bool endpoints_load(struct endpoints *endpoints);                                 /* from the store; false: logged, nothing has changed */
 
 struct endpoint_set *endpoints_acquire(struct endpoints *endpoints);
 void endpoint_set_release(struct endpoint_set *set); /* NULL is fine */
@@ -26,7 +26,8 @@ const struct endpoint *endpoint_set_at(const struct endpoint_set *set, size_t in
 const struct endpoint *endpoint_set_find(const struct endpoint_set *set, struct view account, struct view id); /* NULL: none */
 
 /* Durable, and in the set, when they return STORE_OK. The keys are sealed first. */
-enum store_status endpoints_add(struct endpoints *endpoints, struct arena *arena, const struct endpoint *endpoint, const struct key_pair *keys);
+enum store_status endpoints_add(struct endpoints *endpoints, struct arena *arena, const struct endpoint *endpoint,
+                                const struct key_pair *keys);
 /* Replaces the record of endpoint->version; with the sealed keys it has when keys->secret_key is empty. */
 enum store_status endpoints_replace(struct endpoints *endpoints, struct arena *arena, const struct endpoint *endpoint,
                                     const struct key_pair *keys);

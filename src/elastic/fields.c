@@ -172,7 +172,8 @@ bool fields_between(struct fields *fields, const char *key, int64_t least, int64
 static bool is_decimal(const struct json *value, double *out)
 {
     struct view text = json_number_text(value);
-    bool decimal = view_find_byte(text, '.') != VIEW_NPOS || view_find_byte(text, 'e') != VIEW_NPOS || view_find_byte(text, 'E') != VIEW_NPOS;
+    bool decimal = view_find_byte(text, '.') != VIEW_NPOS || view_find_byte(text, 'e') != VIEW_NPOS ||
+                   view_find_byte(text, 'E') != VIEW_NPOS;
     return json_is(value, JSON_NUMBER) && decimal && json_to_double(value, out);
 }
 

@@ -55,8 +55,8 @@ static bool suffix_action(struct view segment, enum action *action, const char *
     return false;
 }
 
-static bool plain_action(struct view method, struct view path, const struct elastic_route *route, struct elastic_error *error, enum action *out,
-                         const char **allow)
+static bool plain_action(struct view method, struct view path, const struct elastic_route *route, struct elastic_error *error,
+                         enum action *out, const char **allow)
 {
     static const struct {
         const char *method;
@@ -154,8 +154,8 @@ static bool takes_timeout(enum action action)
     return action == ACTION_PUT || action == ACTION_UPDATE || action == ACTION_INFER || action == ACTION_STREAM;
 }
 
-static bool read_param(struct view name, struct view value, const struct elastic_route *route, struct view path, struct elastic_error *error,
-                       struct params *out)
+static bool read_param(struct view name, struct view value, const struct elastic_route *route, struct view path,
+                       struct elastic_error *error, struct params *out)
 {
     bool human;
     if (view_is(name, "pretty"))

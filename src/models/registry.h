@@ -74,7 +74,8 @@ struct models *models_create(const struct models_options *options);    /* empty 
 void models_destroy(struct models *models);                 /* NULL is fine; snapshots still held stay valid */
 
 /* Reads the directories again. Blocks: not on the loop. Folders that are no models, and rules that name no model, are told in
- * problems (lines of text; may be NULL); such a folder is left out, an id with such a rule is refused. False when out of memory: then nothing has changed. */
+ * problems (lines of text; may be NULL); such a folder is left out, an id with such a rule is refused.
+ * False when out of memory: then nothing has changed. */
 bool models_reload(struct models *models, struct buf *problems);
 
 struct models_snapshot *models_acquire(struct models *models);
