@@ -229,6 +229,7 @@ static void perform(struct elastic_exchange *x)
         [ACTION_UPDATE] = manage_update,
         [ACTION_INFER] = run_inference,
         [ACTION_STREAM] = run_stream,
+        [ACTION_CHUNK] = chunk_run,
     };
     if (error_is_set(&x->error) || !check_found(x))
         reply_error(x);
@@ -276,7 +277,8 @@ static void parse_body(struct elastic_exchange *x)
 
 static bool takes_body(enum action action)
 {
-    return action == ACTION_PUT || action == ACTION_UPDATE || action == ACTION_INFER || action == ACTION_STREAM;
+    return action == ACTION_PUT || action == ACTION_UPDATE || action == ACTION_INFER || action == ACTION_STREAM ||
+           action == ACTION_CHUNK;
 }
 
 /* ---- what the server calls ---- */

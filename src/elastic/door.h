@@ -3,6 +3,7 @@
  *      door.c    takes requests in, reads bodies, chooses the action; GET and the fixed pages
  *      manage.c  PUT, _update, DELETE: the live call that proves an endpoint, then the store
  *      run.c     the rate limit, the engine, answers and streams
+ *      chunk.c   _chunk: a text is cut and its pieces are embedded
  *      reply.c   answers go out
  *
  * An exchange lives in its request's arena. Work elsewhere (a pool thread, the engine) holds it: exchange_enter() before,
@@ -60,6 +61,7 @@ struct elastic_exchange {
     struct embed_result vectors; /* copied into the arena */
     struct infer_stream stream;
     bool streaming, started;
+    struct chunk_job *chunk; /* ACTION_CHUNK */
 
     void (*work)(struct elastic_exchange *x);   /* in a pool thread */
     void (*worked)(struct elastic_exchange *x); /* then, on the loop, unless the client has gone */
@@ -90,8 +92,13 @@ void manage_delete(struct elastic_exchange *x);
 void run_engine(struct elastic_exchange *x, const struct endpoint *endpoint, struct view model);
 void run_inference(struct elastic_exchange *x); /* POST */
 void run_stream(struct elastic_exchange *x);    /* POST …/_stream */
+/* When the endpoint's turn has come: x->request goes to the engine, for the model named by x->stream.model. */
+void run_in_turn(struct elastic_exchange *x);
 void run_closed(struct elastic_exchange *x);    /* the client has gone, or has its answer */
 void run_writable(struct elastic_exchange *x);
 void run_cleanup(struct elastic_exchange *x);
+
+/* ---- chunk.c ---- */
+void chunk_run(struct elastic_exchange *x); /* POST …/_chunk */
 
 #endif

@@ -7,6 +7,7 @@
 #define CRATON_ELASTIC_ELASTIC_H
 
 #include "aws/credentials.h"
+#include "engine/documents.h"
 #include "iam/seal.h"
 #include "models/registry.h"
 #include "net/http.h"
@@ -17,6 +18,7 @@ struct elastic;
 struct elastic_options { /* all of it is borrowed */
     struct loop *loop;
     struct engine *engine;
+    struct documents *documents;                            /* finds the words of texts that are to be cut */
     struct models *models;
     struct store *store;
     const struct seal *seal;

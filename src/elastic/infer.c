@@ -167,14 +167,19 @@ bool infer_read(const struct json *body, const struct endpoint *endpoint, struct
     return true;
 }
 
+void infer_documents(const struct endpoint *endpoint, const struct view *texts, size_t count, struct model_request *out)
+{
+    fill_embedding(endpoint, &endpoint->settings, EMBED_DOCUMENT, out);
+    out->embed.texts = texts;
+    out->embed.text_count = count;
+}
+
 void infer_probe(const struct endpoint *endpoint, struct arena *arena, struct model_request *out)
 {
     static const struct view text = VIEW_INIT(PROBE_TEXT);
     struct chat_build build;
     if (endpoint->task == TASK_TEXT_EMBEDDING) {
-        fill_embedding(endpoint, &endpoint->settings, EMBED_DOCUMENT, out);
-        out->embed.texts = &text;
-        out->embed.text_count = 1;
+        infer_documents(endpoint, &text, 1, out);
         return;
     }
     chat_build_init(&build, arena);

@@ -21,6 +21,9 @@ bool chat_read(const struct json *body, const struct endpoint *endpoint, struct 
 /* What proves that the endpoint's model answers: a short question, or a text to embed. */
 void infer_probe(const struct endpoint *endpoint, struct arena *arena, struct model_request *out);
 
+/* Documents to be embedded with the endpoint's own settings. */
+void infer_documents(const struct endpoint *endpoint, const struct view *texts, size_t count, struct model_request *out);
+
 /* {"completion": [{"result": …}]} */
 void completion_write(const struct answer *answer, struct json_writer *out);
 

@@ -37,14 +37,14 @@ static bool wrong_method(struct view method, struct view path, const char *allow
                      VIEW_ARG(view_first(path, 1024)), VIEW_ARG(view_first(method, 16)), allowed);
 }
 
-/* _stream and _update end a path and take one method each. */
+/* _stream, _chunk and _update end a path and take one method each. */
 static bool suffix_action(struct view segment, enum action *action, const char **method)
 {
     static const struct {
         const char *name;
         enum action action;
         const char *method;
-    } suffixes[] = { { "_stream", ACTION_STREAM, "POST" }, { "_update", ACTION_UPDATE, "PUT" } };
+    } suffixes[] = { { "_stream", ACTION_STREAM, "POST" }, { "_chunk", ACTION_CHUNK, "POST" }, { "_update", ACTION_UPDATE, "PUT" } };
     for (size_t i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
         if (view_is(segment, suffixes[i].name)) {
             *action = suffixes[i].action;
@@ -151,7 +151,8 @@ static bool read_flag(struct view value, struct elastic_error *error, bool *out)
 
 static bool takes_timeout(enum action action)
 {
-    return action == ACTION_PUT || action == ACTION_UPDATE || action == ACTION_INFER || action == ACTION_STREAM;
+    return action == ACTION_PUT || action == ACTION_UPDATE || action == ACTION_INFER || action == ACTION_STREAM ||
+           action == ACTION_CHUNK;
 }
 
 static bool read_param(struct view name, struct view value, const struct elastic_route *route, struct view path,

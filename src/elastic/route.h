@@ -14,6 +14,7 @@ enum action {
     ACTION_UPDATE,
     ACTION_INFER,
     ACTION_STREAM,
+    ACTION_CHUNK,
 };
 
 struct elastic_route {

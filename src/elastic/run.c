@@ -285,12 +285,8 @@ static void turn_came(void *arg, enum limiter_verdict verdict)
     }
 }
 
-static void start(struct elastic_exchange *x)
+void run_in_turn(struct elastic_exchange *x)
 {
-    if (!check_task(x) || !read_request(x)) {
-        reply_error(x);
-        return;
-    }
     x->ticket = (struct limiter_ticket){ .called = turn_came, .arg = x };
     enum limiter_verdict verdict = limiter_enter(x->elastic->limiter, x->found->credentials, x->found->requests_per_minute,
                                                  x->params.timeout_ms, &x->ticket);
@@ -300,6 +296,14 @@ static void start(struct elastic_exchange *x)
     } else if (verdict == LIMITER_GO) {
         go(x);
     }
+}
+
+static void start(struct elastic_exchange *x)
+{
+    if (check_task(x) && read_request(x))
+        run_in_turn(x);
+    else
+        reply_error(x);
 }
 
 void run_inference(struct elastic_exchange *x)

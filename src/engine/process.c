@@ -146,9 +146,9 @@ void process_destroy(struct process *process)
 
 static int spawn(struct process *process, uv_loop_t *uv, const char *program, const char *role, int socket)
 {
-    char role_argument[64];
+    char role_argument[64], socket_argument[] = "--socket=3";
     snprintf(role_argument, sizeof role_argument, "--role=%s", role);
-    char *args[] = { (char *)(uintptr_t)program, role_argument, (char *)(uintptr_t)"--socket=3", NULL };
+    char *args[] = { (char *)(uintptr_t)program, role_argument, socket_argument, NULL };
     uv_stdio_container_t stdio[] = {
         { .flags = UV_IGNORE },
         { .flags = UV_IGNORE },

@@ -32,6 +32,7 @@ struct server {
     struct models *models;
     struct loop *loop;
     struct engine *engine;
+    struct documents *documents;
     struct metrics *metrics;
     struct runtime runtime;
     struct aws_front *front;
@@ -285,7 +286,8 @@ static bool open_engine(struct server *server)
     if (server->models == NULL || server->loop == NULL || !load_models(server))
         return complain("start", "out of memory");
     server->engine = engine_create(server->loop, &engine);
-    return server->engine != NULL || complain("engine", "it could not be started");
+    server->documents = documents_create(&(struct documents_options){ .loop = server->loop, .worker_path = engine.worker_path });
+    return (server->engine != NULL && server->documents != NULL) || complain("engine", "it could not be started");
 }
 
 static bool open_elastic(struct server *server)
@@ -293,6 +295,7 @@ static bool open_elastic(struct server *server)
     const struct elastic_options options = {
         .loop = server->loop,
         .engine = server->engine,
+        .documents = server->documents,
         .models = server->models,
         .store = server->store,
         .seal = server->seal,
@@ -451,11 +454,13 @@ static void close_all(struct server *server)
     http_server_destroy(server->elastic_http);
     http_server_destroy(server->http);
     engine_destroy(server->engine);
+    documents_stop(server->documents);
     aws_front_destroy(server->front);
     metrics_destroy(server->metrics);
     if (server->identity.iam != NULL)
         identity_free(&server->identity);
     loop_destroy(server->loop);
+    documents_destroy(server->documents);
     elastic_destroy(server->elastic);
     models_destroy(server->models);
     iam_destroy(server->iam);

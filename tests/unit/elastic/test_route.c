@@ -36,6 +36,7 @@ static const struct {
     { "POST", "/_inference/x", ACTION_INFER, TASK_ANY, "x" },
     { "POST", "/_inference/text_embedding/x", ACTION_INFER, TASK_TEXT_EMBEDDING, "x" },
     { "POST", "/_inference/x/_stream", ACTION_STREAM, TASK_ANY, "x" },
+    { "POST", "/_inference/text_embedding/x/_chunk", ACTION_CHUNK, TASK_TEXT_EMBEDDING, "x" },
     { "POST", "/_inference/chat_completion/x/_stream", ACTION_STREAM, TASK_CHAT_COMPLETION, "x" },
     { "DELETE", "/_inference/sparse_embedding/x", ACTION_DELETE, TASK_SPARSE_EMBEDDING, "x" },
     { "GET", "/_inference/_services", ACTION_SERVICES, TASK_ANY, "" },
