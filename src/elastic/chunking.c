@@ -96,8 +96,9 @@ static void read_recursive(struct fields *fields, struct chunking *out)
         out->separators = markdown;
         out->separator_count = sizeof(markdown) / sizeof(markdown[0]);
     } else if (named && !view_is(group, "plaintext")) {
-        error_problem(fields->error, "[" SCOPE "] Invalid value [" VIEW_FMT "] received. "
-                                     "[separator_group] must be one of [markdown, plaintext]", VIEW_ARG(group));
+        error_problem(fields->error, "[" SCOPE "] Invalid value [" VIEW_FMT "] received. [separator_group] must be one of "
+                                     "[markdown, plaintext]",
+                      VIEW_ARG(group));
     }
 }
 

@@ -270,10 +270,10 @@ static bool check_update_task(struct fields *body, enum elastic_task path, const
         return true;
     if (!resolve_task(body, path, error, &task))
         return false;
-    return task == endpoint->task ||
-           error_set(error, 400, ERROR_STATUS, "Task type must match the task type of the existing endpoint. Existing type: [%s], "
+    return task == endpoint->task || error_set(error, 400, ERROR_STATUS,
+                                               "Task type must match the task type of the existing endpoint. Existing type: [%s], "
                                                "given: [%s]",
-                     task_name(endpoint->task), task_name(task));
+                                               task_name(endpoint->task), task_name(task));
 }
 
 bool config_update(const struct json *body, enum elastic_task path, struct elastic_error *error, struct endpoint *endpoint,

@@ -287,8 +287,9 @@ static bool copy_principal(struct elastic_exchange *x, const struct principal *p
 {
     if (principal == NULL)
         return error_set(&x->error, 401, ERROR_SECURITY,
-                         "missing or wrong authentication credentials for REST request [" VIEW_FMT "]: use Basic with an access key id and "
-                         "its secret, or ApiKey with the same in base64, or a bearer key",
+                         "missing or wrong authentication credentials for REST request [" VIEW_FMT "]: use Basic with an access key "
+                         "id and its "
+                         "secret, or ApiKey with the same in base64, or a bearer key",
                          VIEW_ARG(view_first(http_request(x->ex)->path, 256)));
     x->principal = *principal;
     struct view *texts[] = { &x->principal.account, &x->principal.name, &x->principal.arn, &x->principal.access_key_id };

@@ -29,8 +29,9 @@ struct elastic_options { /* all of it is borrowed */
 };
 
 struct elastic *elastic_create(const struct elastic_options *options); /* NULL when out of memory */
-void elastic_destroy(struct elastic *elastic);                         /* after loop_destroy(): work may use it till then; NULL is fine */
-bool elastic_load(struct elastic *elastic);                            /* the stored endpoints, before the first request */
+/* After loop_destroy(), since work may use it till then; NULL is fine. */
+void elastic_destroy(struct elastic *elastic);
+bool elastic_load(struct elastic *elastic); /* the stored endpoints, before the first request */
 
 /* Whether a request on the common port is for this door: /_inference…, or `GET /` that is not signed. */
 bool elastic_wants(const struct http_request *request);

@@ -17,7 +17,8 @@ struct endpoint_set;
 
 struct endpoints *endpoints_create(struct store *store, const struct seal *seal); /* borrowed; empty. NULL: no memory */
 void endpoints_destroy(struct endpoints *endpoints);                              /* NULL is fine; sets still held stay valid */
-bool endpoints_load(struct endpoints *endpoints);                                 /* from the store; false: logged, nothing has changed */
+/* Takes what the store holds now. False: it is in the log, and nothing has changed. */
+bool endpoints_load(struct endpoints *endpoints);
 
 struct endpoint_set *endpoints_acquire(struct endpoints *endpoints);
 void endpoint_set_release(struct endpoint_set *set); /* NULL is fine */

@@ -168,13 +168,19 @@ bool fields_between(struct fields *fields, const char *key, int64_t least, int64
     return true;
 }
 
+static bool looks_decimal(struct view text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.ptr[i] == '.' || text.ptr[i] == 'e' || text.ptr[i] == 'E')
+            return true;
+    }
+    return false;
+}
+
 /* Java's parser makes a Double only of a number with a point or an exponent. */
 static bool is_decimal(const struct json *value, double *out)
 {
-    struct view text = json_number_text(value);
-    bool decimal = view_find_byte(text, '.') != VIEW_NPOS || view_find_byte(text, 'e') != VIEW_NPOS ||
-                   view_find_byte(text, 'E') != VIEW_NPOS;
-    return json_is(value, JSON_NUMBER) && decimal && json_to_double(value, out);
+    return json_is(value, JSON_NUMBER) && looks_decimal(json_number_text(value)) && json_to_double(value, out);
 }
 
 static const char *double_text(struct arena *arena, double number)
@@ -183,8 +189,7 @@ static const char *double_text(struct arena *arena, double number)
     struct json_writer out;
     json_writer_init(&out, &text);
     json_write_double(&out, number);
-    bool whole = view_find_byte(buf_view(&text), '.') == VIEW_NPOS && view_find_byte(buf_view(&text), 'e') == VIEW_NPOS;
-    if (whole)
+    if (!looks_decimal(buf_view(&text)))
         buf_append_cstr(&text, ".0");
     return kept(arena, &text);
 }

@@ -36,9 +36,9 @@ static bool read_inputs(const struct json *input, struct elastic_error *error, s
     if (list)
         return true;
     (*texts)[0] = json_string(input);
-    return json_is(input, JSON_STRING) ||
-           error_set(error, 400, ERROR_PARSE, "[inference_action_request] input doesn't support values of type: %s",
-                     json_type_name(json_type(input)));
+    return json_is(input, JSON_STRING) || error_set(error, 400, ERROR_PARSE, "[inference_action_request] input doesn't support "
+                                                                             "values of type: %s",
+                                                    json_type_name(json_type(input)));
 }
 
 static bool not_for_task(struct elastic_error *error, const char *field, enum elastic_task task)

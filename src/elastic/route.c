@@ -56,7 +56,8 @@ static bool suffix_action(struct view segment, enum action *action, const char *
 }
 
 static bool plain_action(struct view method, struct view path, const struct elastic_route *route, struct elastic_error *error,
-                         enum action *out, const char **allow)
+                         enum action *out,
+                         const char **allow)
 {
     static const struct {
         const char *method;
@@ -156,7 +157,8 @@ static bool takes_timeout(enum action action)
 }
 
 static bool read_param(struct view name, struct view value, const struct elastic_route *route, struct view path,
-                       struct elastic_error *error, struct params *out)
+                       struct elastic_error *error,
+                       struct params *out)
 {
     bool human;
     if (view_is(name, "pretty"))

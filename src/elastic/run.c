@@ -247,8 +247,9 @@ static bool check_task(struct elastic_exchange *x)
     if (!x->streaming && task == TASK_CHAT_COMPLETION)
         return error_set(&x->error, 400, ERROR_STATUS,
                          "Inference entity [" VIEW_FMT "] does not support task type [chat_completion] for inference, the task type "
-                         "must be one of [text_embedding, completion]. The task type for the inference entity is chat_completion, please "
-                         "use the _inference/chat_completion/" VIEW_FMT "/_stream URL.",
+                         "must be one "
+                         "of [text_embedding, completion]. The task type for the inference entity is chat_completion, please use the "
+                         "_inference/chat_completion/" VIEW_FMT "/_stream URL.",
                          VIEW_ARG(x->found->id), VIEW_ARG(x->found->id));
     return true;
 }

@@ -77,8 +77,8 @@ static const struct refusal refusals[] = {
     { TASK_ANY, "{'service': 'amazonbedrock', 'task_type': 'dreaming', " TITAN "}", ERROR_STATUS, "Unknown task_type [dreaming]" },
     { TASK_COMPLETION, "{'service': 'amazonbedrock', 'task_type': 'text_embedding', " TITAN "}", ERROR_STATUS,
       "Cannot resolve conflicting task_type parameter in the request URL [completion] and the request body [text_embedding]" },
-    { TASK_RERANK, "{'service': 'amazonbedrock', " TITAN "}", ERROR_STATUS,
-      "The [amazonbedrock] service does not support task type [rerank]" },
+    { TASK_RERANK, "{'service': 'amazonbedrock', " TITAN "}", ERROR_STATUS, "The [amazonbedrock] service does not support task type "
+                                                                            "[rerank]" },
 
     /* service settings: every problem in one reply */
     { TASK_COMPLETION, "{'service': 'amazonbedrock', 'service_settings': {}}", ERROR_VALIDATION,
@@ -105,10 +105,10 @@ static const struct refusal refusals[] = {
       ERROR_VALIDATION,
       "Validation Failed: 1: field [requests_per_minute] is not of the expected type. The value [1.5] cannot be converted to a [Long];" },
     { TASK_COMPLETION, "{'service': 'amazonbedrock', 'service_settings': {" KEYS ", 'provider': 'meta', 'model': 'm', 'rate_limit': 5}}",
-      ERROR_VALIDATION,
-      "Validation Failed: 1: field [rate_limit] is not of the expected type. The value [5] cannot be converted to a [Map];" },
-    { TASK_COMPLETION, "{'service': 'amazonbedrock', 'service_settings': {" KEYS ", 'provider': 'meta', "
-      "'model': 'm', 'rate_limit': {'x': 1}}}",
+      ERROR_VALIDATION, "Validation Failed: 1: field [rate_limit] is not of the expected type. The value [5] cannot be converted to "
+                        "a [Map];" },
+    { TASK_COMPLETION, "{'service': 'amazonbedrock', 'service_settings': {" KEYS ", 'provider': 'meta', 'model': 'm', 'rate_limit': "
+                       "{'x': 1}}}",
       ERROR_STATUS, "Configuration contains settings [{x=1}] unknown to the [amazonbedrock] service" },
     { TASK_TEXT_EMBEDDING, "{'service': 'amazonbedrock', 'service_settings': {" KEYS ", 'provider': 'amazontitan', 'model': 'm', "
                            "'similarity': 'taxi', 'max_input_tokens': -1}}",
@@ -119,8 +119,8 @@ static const struct refusal refusals[] = {
                            "'dimensions': 256}}",
       ERROR_STATUS,
       "Configuration contains settings [{dimensions=256}] unknown to the [amazonbedrock] service" },
-    { TASK_COMPLETION, "{'service': 'amazonbedrock', 'service_settings': {" KEYS ", 'provider': 'meta', "
-      "'model': 'm', 'similarity': 'cosine'}}",
+    { TASK_COMPLETION, "{'service': 'amazonbedrock', 'service_settings': {" KEYS ", 'provider': 'meta', 'model': 'm', 'similarity': "
+                       "'cosine'}}",
       ERROR_STATUS, "Configuration contains settings [{similarity=cosine}] unknown to the [amazonbedrock] service" },
 
     /* task settings */
@@ -162,8 +162,8 @@ static void embeddings_are_for_titan_and_cohere_alone(void **state)
 {
     static const char *const others[] = { "anthropic", "ai21labs", "meta", "mistral" };
     for (size_t i = 0; i < COUNT_OF(others); i++) {
-        const char *body = arena_printf(*state,
-                                        "{'service': 'amazonbedrock', 'service_settings': {" KEYS ", 'provider': '%s', 'model': 'm'}}",
+        const char *body = arena_printf(*state, "{'service': 'amazonbedrock', 'service_settings': {" KEYS ", 'provider': '%s', "
+                                                "'model': 'm'}}",
                                         others[i]);
         assert_true(put(*state, TASK_COMPLETION, body).ok);
         assert_true(put(*state, TASK_CHAT_COMPLETION, body).ok);
@@ -179,9 +179,9 @@ static void top_k_is_for_anthropic_cohere_and_mistral(void **state)
 {
     for (int i = 0; i < PROVIDER_COUNT; i++) {
         const struct provider *provider = provider_get((enum elastic_provider)i);
-        const char *body = arena_printf(*state,
-                                        "{'service': 'amazonbedrock', 'service_settings': {" KEYS ", 'provider': '%s', 'model': 'm'}, "
-                                        "'task_settings': {'top_k': 0.1}}",
+        const char *body = arena_printf(*state, "{'service': 'amazonbedrock', 'service_settings': {" KEYS ", 'provider': '%s', "
+                                                "'model': 'm'}, "
+                                                "'task_settings': {'top_k': 0.1}}",
                                         provider->name);
         bool has = i == PROVIDER_ANTHROPIC || i == PROVIDER_COHERE || i == PROVIDER_MISTRAL;
         assert_int_equal(put(*state, TASK_COMPLETION, body).ok, has);
@@ -195,9 +195,9 @@ static void ids_are_checked(void **state)
     for (size_t i = 0; i < COUNT_OF(wrong); i++) {
         struct outcome out = put_as(*state, wrong[i], TASK_COMPLETION, "{'service': 'amazonbedrock', " TITAN "}");
         assert_string_equal(out.error.reason,
-                            arena_printf(*state,
-                                         "Validation Failed: 1: Invalid inference_id; '%s' can contain lowercase alphanumeric (a-z and "
-                                         "0-9), hyphens or underscores; must start and end with alphanumeric;",
+                            arena_printf(*state, "Validation Failed: 1: Invalid inference_id; '%s' can contain lowercase "
+                                                 "alphanumeric (a-z and "
+                                                 "0-9), hyphens or underscores; must start and end with alphanumeric;",
                                          wrong[i]));
         assert_string_equal(out.error.type, ERROR_REQUEST);
     }
@@ -255,7 +255,8 @@ static void a_record_reads_back_as_it_was(void **state)
 {
     struct outcome out = put(*state, TASK_TEXT_EMBEDDING,
                              "{'service': 'amazonbedrock', " COHERE ", 'task_settings': {'truncate': 'START'}, 'chunking_settings': "
-                             "{'strategy': 'recursive', 'max_chunk_size': 20, 'separators': ['a', 'b']}}");
+                             "{'strategy': "
+                             "'recursive', 'max_chunk_size': 20, 'separators': ['a', 'b']}}");
     struct buf text = BUF_INIT(65536);
     struct json_writer json;
     struct endpoint back;
@@ -310,9 +311,9 @@ static struct change update(struct arena *arena, const char *before, enum elasti
 
 static void an_update_merges_field_by_field(void **state)
 {
-    struct change change = update(*state, BEFORE, TASK_ANY,
-                                  "{'service_settings': {'rate_limit': {'requests_per_minute': 3}}, 'task_settings': "
-                                  "{'max_new_tokens': 11}}");
+    struct change change = update(*state, BEFORE, TASK_ANY, "{'service_settings': {'rate_limit': {'requests_per_minute': 3}}, "
+                                                            "'task_settings': "
+                                                            "{'max_new_tokens': 11}}");
     assert_true(change.ok);
     assert_true(change.changed);
     assert_int_equal(change.endpoint.requests_per_minute, 3);

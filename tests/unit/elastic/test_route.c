@@ -64,8 +64,9 @@ static const struct {
 } refused[] = {
     { "GET", "/_search", 400, "no handler found for uri [/_search] and method [GET]", NULL },
     { "GET", "/_inferences", 400, "no handler found for uri [/_inferences] and method [GET]", NULL },
-    { "GET", "/_inference/completion/x/_stream/y", 400,
-      "no handler found for uri [/_inference/completion/x/_stream/y] and method [GET]", NULL },
+    { "GET", "/_inference/completion/x/_stream/y", 400, "no handler found for uri [/_inference/completion/x/_stream/y] and method "
+                                                        "[GET]",
+      NULL },
     { "GET", "/_inference/completion//x", 400, "no handler found for uri [/_inference/completion//x] and method [GET]", NULL },
     { "GET", "/_inference/%zz", 400, "no handler found for uri [/_inference/%zz] and method [GET]", NULL },
     { "GET", "/_inference/poetry/x", 400, "Unknown task_type [poetry]", NULL },
@@ -74,8 +75,9 @@ static const struct {
     { "POST", "/_inference", 405, "Incorrect HTTP method for uri [/_inference] and method [POST], allowed: [GET]", "GET" },
     { "GET", "/_inference/x/_stream", 405,
       "Incorrect HTTP method for uri [/_inference/x/_stream] and method [GET], allowed: [POST]", "POST" },
-    { "POST", "/_inference/x/_update", 405,
-      "Incorrect HTTP method for uri [/_inference/x/_update] and method [POST], allowed: [PUT]", "PUT" },
+    { "POST", "/_inference/x/_update", 405, "Incorrect HTTP method for uri [/_inference/x/_update] and method [POST], allowed: "
+                                            "[PUT]",
+      "PUT" },
     { "POST", "/", 405, "Incorrect HTTP method for uri [/] and method [POST], allowed: [GET]", "GET" },
 };
 
@@ -148,7 +150,7 @@ static void times_have_units(void **state)
         const char *text;
         uint64_t ms;
     } cases[] = { { "500ms", 500 }, { "3s", 3000 }, { "1h", 3600000 }, { "1d", 86400000 }, { "0", 0 }, { "5000micros", 5 },
-                  { "2000000nanos", 2 } };
+        { "2000000nanos", 2 } };
     uint64_t ms;
     (void)state;
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
