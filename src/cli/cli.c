@@ -3,7 +3,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-static void complain(const char *format, va_list args)
+static void __attribute__((format(printf, 1, 0)))
+complain(const char *format, va_list args)
 {
     fputs("craton: ", stderr);
     vfprintf(stderr, format, args);
