@@ -222,8 +222,10 @@ void call_send(struct call *call)
     memcpy(headers + count, call->headers, call->header_count * sizeof headers[0]);
     response.header_count = count + call->header_count;
 
-    call->http_status = response.status;
-    call->response_bytes = call->reply.len;
+    if (!call_gone(call)) {
+        call->http_status = response.status;
+        call->response_bytes = call->reply.len;
+    }
     http_respond(call->exchange, &response, &call->reply);
     call_end(call);
 }

@@ -227,6 +227,11 @@ static void on_closed(void *ctx, struct http_exchange *ex, bool aborted)
     (void)ctx;
     if (call == NULL || call->phase == CALL_ENDED || !aborted)
         return;
+    if (call->phase == CALL_ADMITTED && http_status(ex) != 0) {
+        call->http_status = http_status(ex);                /* on_error() has answered: the body came too late, or was too large */
+        call_end(call);
+        return;
+    }
     call_client_gone(call);
     if (call->phase == CALL_ADMITTED)
         call_end(call);

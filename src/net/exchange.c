@@ -319,6 +319,11 @@ bool http_gone(const struct http_exchange *ex)
     return ex->session == NULL || ex->answer == ANSWER_BROKEN;
 }
 
+int http_status(const struct http_exchange *ex)
+{
+    return ex->status;
+}
+
 void http_hold(struct http_exchange *ex)
 {
     ex->holds++;

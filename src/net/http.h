@@ -86,6 +86,7 @@ struct view http_header_get(const struct http_request *request, const char *lowe
 void http_set_context(struct http_exchange *ex, void *context);     /* the handler's own pointer */
 void *http_context(const struct http_exchange *ex);
 bool http_gone(const struct http_exchange *ex);                     /* the client has gone: stop working */
+int http_status(const struct http_exchange *ex);                    /* of the answer that was begun; 0: none was */
 /* Keeps the exchange, its arena and its body alive past on_closed(), for a thread that still works with them. On the loop; each
  * hold needs one http_release(). on_closed() comes when it would without a hold. */
 void http_hold(struct http_exchange *ex);

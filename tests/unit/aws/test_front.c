@@ -624,6 +624,7 @@ static void a_client_that_goes_is_noticed_on_the_loop(void **state)
     close(fd);
     wait_for(&fix.gone, before + 1);
     wait_for(&fix.done, done + 1);
+    assert_int_equal(fix.last_status, 0);                   /* it was answered, but nobody was there */
 }
 
 static void a_client_that_goes_does_not_pull_memory_from_a_thread(void **state)
@@ -648,6 +649,18 @@ static void a_client_that_goes_within_the_body_ends_the_call(void **state)
     close(fd);
     wait_for(&fix.done, done + 1);
     assert_int_equal(fix.last_status, 0);
+}
+
+static void a_body_that_the_server_refuses_ends_the_call_with_that_status(void **state)
+{
+    (void)state;
+    int done = fix.done, fd = dial();
+    say(fd, VIEW("POST /model/m/invoke HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer " BEARER_KEY
+                 "\r\nTransfer-Encoding: chunked\r\n\r\nnot a chunk\r\n"));
+    struct reply reply = listen_to(fd);
+    assert_int_equal(reply.status, 400);
+    wait_for(&fix.done, done + 1);
+    assert_int_equal(fix.last_status, 400);
 }
 
 static void handlers_must_name_operations_and_each_only_once(void **state)
@@ -691,6 +704,7 @@ int main(void)
         cmocka_unit_test(a_client_that_goes_is_noticed_on_the_loop),
         cmocka_unit_test(a_client_that_goes_does_not_pull_memory_from_a_thread),
         cmocka_unit_test(a_client_that_goes_within_the_body_ends_the_call),
+        cmocka_unit_test(a_body_that_the_server_refuses_ends_the_call_with_that_status),
         cmocka_unit_test(handlers_must_name_operations_and_each_only_once),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
