@@ -13,6 +13,7 @@
 #include "craton_version.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -44,7 +45,9 @@ struct server {
     unsigned listeners;               /* that have not stopped */
     struct signals *signals;
     struct store_watch *key_watch;
+    pthread_mutex_t loading_keys;     /* so that nobody puts older keys in the place of newer ones */
     bool stopping;
+    bool closed;                      /* the loop has ended: mail that still comes finds nothing to do */
 };
 
 static bool complain(const char *what, const char *why)
@@ -55,19 +58,20 @@ static bool complain(const char *what, const char *why)
 
 /* ---- keys and models, as they are on disk ---- */
 
+/* A thread of the store and one of the pool may come here at once. */
 static bool load_keys(struct server *server)
 {
     enum iam_status status;
+    pthread_mutex_lock(&server->loading_keys);
     struct iam_snapshot *snapshot = iam_load(&server->iam_store, &status);
-    if (snapshot == NULL) {
+    if (snapshot == NULL)
         log_error("keys could not be read", LOG_STR("reason", iam_status_text(status)));
-        return false;
-    }
-    if (server->iam != NULL)
+    else if (server->iam != NULL)
         iam_swap(server->iam, snapshot);
     else
         server->iam = iam_create(snapshot);
-    return server->iam != NULL;
+    pthread_mutex_unlock(&server->loading_keys);
+    return snapshot != NULL && server->iam != NULL;
 }
 
 static bool load_models(struct server *server)
@@ -95,6 +99,8 @@ static bool reload(void *ctx)
 static void reloaded(void *ctx)
 {
     struct server *server = ctx;
+    if (server->closed)
+        return;
     struct arena *arena = arena_create(SETTINGS_ARENA);
     struct models_snapshot *snapshot = models_acquire(server->models);
     struct engine_model *list = arena != NULL ? models_engine_list(snapshot, arena) : NULL;
@@ -235,7 +241,7 @@ static void on_done(void *ctx, const struct call *call, const struct call_outcom
 {
     struct server *server = ctx;
     const struct operation *operation = call_operation(call);
-    const struct call_stats *stats = call_stats((struct call *)(uintptr_t)call);
+    const struct call_stats *stats = outcome->stats;
     const struct principal *principal = call_principal(call);
     bool inference = stats->input_tokens >= 0;
     metrics_call(server->metrics, operation, outcome->http_status, outcome->duration_us, stats);
@@ -431,23 +437,28 @@ static void stopped(void *arg)
         loop_stop(server->loop);
 }
 
+static void stop_serving(struct server *server, uint64_t grace_ms)
+{
+    server->stopping = true;
+    fs_remove(server->places->endpoint);
+    http_server_stop(server->http, grace_ms, stopped, server);
+    if (server->elastic_http != NULL)
+        http_server_stop(server->elastic_http, grace_ms, stopped, server);
+}
+
 /* On the loop: SIGTERM or SIGINT. */
 static void told_to_stop(void *arg)
 {
     struct server *server = arg;
     if (server->stopping)
         _exit(130); /* the second time: at once; whatever is on disk is whole */
-    server->stopping = true;
-    fs_remove(server->places->endpoint);
     log_info("stopping", LOG_INT("connections", http_server_connections(server->http)));
-    uint64_t grace = (uint64_t)config_number(server->config, CONFIG_NET_GRACE);
-    http_server_stop(server->http, grace, stopped, server);
-    if (server->elastic_http != NULL)
-        http_server_stop(server->elastic_http, grace, stopped, server);
+    stop_serving(server, (uint64_t)config_number(server->config, CONFIG_NET_GRACE));
 }
 
 static void close_all(struct server *server)
 {
+    server->closed = true;
     signals_stop(server->signals);
     if (server->key_watch != NULL)
         store_unwatch(server->store, server->key_watch);
@@ -496,13 +507,16 @@ static bool make_dirs(const struct places *places)
 
 static int serve(const struct config *config, const struct places *places)
 {
-    struct server server = { .config = config, .places = places, .arena = arena_create(SETTINGS_ARENA) };
+    struct server server = { .config = config, .places = places, .arena = arena_create(SETTINGS_ARENA),
+                             .loading_keys = PTHREAD_MUTEX_INITIALIZER };
     bool ready = server.arena != NULL && open_data(&server) && open_engine(&server) && open_doors(&server) && listen_on(&server);
     if (ready) {
         server.signals = signals_start(server.loop, told_to_stop, &server);
         ready = server.signals != NULL || complain("start", "no more threads");
     }
-    if (ready)
+    if (!ready && server.http != NULL)
+        stop_serving(&server, 0); /* what listens is closed on the loop alone */
+    if (server.http != NULL)
         loop_run(server.loop);
     close_all(&server);
     return ready ? EXIT_SUCCESS : EXIT_FAILURE;

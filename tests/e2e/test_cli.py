@@ -34,6 +34,12 @@ def test_a_wrong_command_line_fails_with_a_hint(arguments):
     assert done.returncode != 0 and done.stdout == "" and "help" in done.stderr
 
 
+def test_a_server_that_cannot_write_its_endpoint_says_so_and_ends(tmp_path):
+    (tmp_path / "data" / "endpoint").mkdir(parents=True)
+    done = craton("serve", "--data", tmp_path / "data", "--listen", "127.0.0.1:0")
+    assert done.returncode == 1 and "endpoint: Is a directory" in done.stderr
+
+
 def test_version_prints_a_version():
     assert re.match(r"craton \d+\.\d+\.\d+", craton("version").stdout)
 
