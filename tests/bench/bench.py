@@ -93,28 +93,34 @@ WORDS = ("time year people way day man thing woman life child world school state
          "war history party result change morning reason research girl guy moment air teacher force education").split()
 
 
-def prompts():
-    """One shared text of about 512 tokens, and a text of about 64 tokens for each client and round."""
-    shared = " ".join(random.Random(1).choices(WORDS, k=490))
-    def own(client, round_):
-        return " ".join(random.Random(1000 * round_ + client + 2).choices(WORDS, k=60)) + ". Write a long story."
-    return shared, own
+def text(seed, words):
+    return " ".join(random.Random(seed).choices(WORDS, k=words))
 
 
-def run_clients(clients, ask):
-    """Runs ask(client) for each at once; returns generated tokens a second over everything."""
+def run_clients(clients, ask, instruction, inputs):
+    """Runs ask() for each client at once, with one instruction and an input of its own; returns generated tokens a second over everything."""
+    def one(client):
+        return ask(text(instruction, 490), text(1000 * inputs + client, 60) + ". Write a long story.")
     begun = time.monotonic()
     with concurrent.futures.ThreadPoolExecutor(clients) as pool:
-        tokens = sum(pool.map(ask, range(clients)))
+        tokens = sum(pool.map(one, range(clients)))
     return tokens / (time.monotonic() - begun)
 
 
-def measure(make_ask):
-    """Tokens a second with 1 and with 16 clients, best of three rounds each, the model warmed up before."""
-    make_ask(0)(0)
-    single = max(run_clients(1, make_ask(round_)) for round_ in (1, 2, 3))
-    many = max(run_clients(CLIENTS, make_ask(round_)) for round_ in (4, 5, 6))
-    return single, many
+def measure(ask):
+    """Tokens a second by (clients, what is known): an instruction that the server has not seen, and the same again with other inputs.
+    The median of three rounds; the model has been loaded before."""
+    run_clients(1, ask, 1, 1)
+    figures = {}
+    for clients in (1, CLIENTS):
+        new, known = [], []
+        for round_ in range(3):
+            instruction = 10 * clients + round_
+            new.append(run_clients(clients, ask, instruction, 2 * instruction))
+            known.append(run_clients(clients, ask, instruction, 2 * instruction + 1))
+        figures[clients, "new instruction"] = statistics.median(new)
+        figures[clients, "known instruction"] = statistics.median(known)
+    return figures
 
 
 @contextlib.contextmanager
@@ -142,45 +148,37 @@ def llama_server(tmp):
 
 
 def ask_llama(url):
-    shared, own = prompts()
     client = httpx.Client(timeout=600, limits=httpx.Limits(max_connections=CLIENTS))
 
-    def make(round_):
-        def ask(number):
-            reply = client.post(url + "/v1/chat/completions", json={
-                "messages": [{"role": "system", "content": shared}, {"role": "user", "content": own(number, round_)}],
-                "max_tokens": GENERATED, "temperature": 0, "ignore_eos": False, "cache_prompt": True})
-            reply.raise_for_status()
-            return reply.json()["usage"]["completion_tokens"]
-        return ask
-    return make
+    def ask(instruction, own):
+        reply = client.post(url + "/v1/chat/completions", json={
+            "messages": [{"role": "system", "content": instruction}, {"role": "user", "content": own}],
+            "max_tokens": GENERATED, "temperature": 0, "cache_prompt": True})
+        reply.raise_for_status()
+        return reply.json()["usage"]["completion_tokens"]
+    return ask
 
 
 def ask_craton(server, model):
-    shared, own = prompts()
     client = server.client(max_pool_connections=CLIENTS, read_timeout=600)
 
-    def make(round_):
-        def ask(number):
-            reply = client.converse(modelId=model, system=[{"text": shared}],
-                                    messages=[{"role": "user", "content": [{"text": own(number, round_)}]}],
-                                    inferenceConfig={"maxTokens": GENERATED, "temperature": 0})
-            return reply["usage"]["outputTokens"]
-        return ask
-    return make
+    def ask(instruction, own):
+        reply = client.converse(modelId=model, system=[{"text": instruction}], messages=[{"role": "user", "content": [{"text": own}]}],
+                                inferenceConfig={"maxTokens": GENERATED, "temperature": 0})
+        return reply["usage"]["outputTokens"]
+    return ask
 
 
 def bench_tokens(tmp):
     with llama_server(tmp) as url:
         peer = measure(ask_llama(url))
-    for clients, figure in zip((1, CLIENTS), peer):
-        row(f"llama-server -np {CLIENTS}, {clients} client(s)", f"{figure:.1f}", "tokens/s")
+    for (clients, known), figure in peer.items():
+        row(f"llama-server -np {CLIENTS}, {clients} client(s), {known}", f"{figure:.1f}", "tokens/s")
     with Server(tmp / "tokens", config={"log": {"level": "warn"}}) as server:
         for layout, name in (("keep", "the same file"), ("auto", "--layout auto")):
             server.craton("models", "add", f"bench-{layout}", GGUF, "--layout", layout, timeout=900)
-            own = measure(ask_craton(server, f"bench-{layout}"))
-            for clients, figure, other in zip((1, CLIENTS), own, peer):
-                row(f"craton, {name}, {clients} client(s)", f"{figure:.1f}", "tokens/s", f"{figure / other:.2f} x llama-server")
+            for case, figure in measure(ask_craton(server, f"bench-{layout}")).items():
+                row(f"craton, {name}, {case[0]} client(s), {case[1]}", f"{figure:.1f}", "tokens/s", f"{figure / peer[case]:.2f} x llama-server")
             server.craton("models", "remove", f"bench-{layout}")
 
 
