@@ -421,10 +421,12 @@ static bool listen_on(struct server *server)
         .reload = reload,
         .reloaded = reloaded,
     };
-    reloaded(server);
     server->key_watch = store_watch(server->store, VIEW(IAM_KEY_KIND), keys_changed, server);
     if (server->key_watch == NULL)
         return complain("start", "out of memory");
+    if (!load_keys(server))                                 /* what changed before there was a watch */
+        return complain("keys", "they could not be read");
+    reloaded(server);
     return listen_elastic(server, options) && write_endpoint(server, &options);
 }
 
