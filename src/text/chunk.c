@@ -3,7 +3,8 @@
 #include "base/utf8.h"
 #include "text/separators.h"
 
-#define CARRIED_MAX 20                                      /* words of one chunk that the next may repeat, when cut by words */
+#define SEPARATORS_CPU_MS 2000                              /* for all separators of a text */
+#define CARRIED_MAX       20                                      /* words of one chunk that the next may repeat, when cut by words */
 
 struct word {
     uint32_t start, end;
@@ -23,6 +24,7 @@ struct cutter {
     size_t word_count;
     struct splits *splits;                                  /* of each separator; those before `searched` are known */
     size_t searched;
+    int64_t cpu_ms;                                         /* what is left for the others */
     struct chunks *out;
     size_t capacity;
     enum chunk_status status;                               /* sticky: after a failure nothing more is added */
@@ -198,7 +200,7 @@ static const struct splits *splits_of(struct cutter *cut, size_t level)
     };
     for (; cut->searched <= level && cut->status == CHUNK_OK; cut->searched++) {
         struct view pattern = cut->chunking->separators[cut->searched];
-        enum separator_result result = separator_find(cut->arena, pattern, cut->text, &cut->splits[cut->searched]);
+        enum separator_result result = separator_find(cut->arena, pattern, cut->text, &cut->cpu_ms, &cut->splits[cut->searched]);
         if (result == SEPARATOR_NO_MEMORY) {
             cut->status = CHUNK_NO_MEMORY;
         } else if (result != SEPARATOR_OK) {
@@ -324,6 +326,7 @@ enum chunk_status chunk_text(struct arena *arena, struct view text, const struct
         .segments = segments,
         .chunking = chunking,
         .max = (size_t)chunking->max_chunk_size,
+        .cpu_ms = SEPARATORS_CPU_MS,
         .out = out,
         .message = message,
     };

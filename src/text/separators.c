@@ -76,9 +76,8 @@ static size_t next_character(struct view text, size_t at)
 }
 
 /* The text is searched in strides, so that the time it takes is looked at between them. */
-static enum separator_result find_all(struct finder *finder, struct view text)
+static enum separator_result find_all(struct finder *finder, struct view text, int64_t until)
 {
-    int64_t until = thread_cpu_ms() + SEPARATOR_CPU_MS;
     size_t from = 0;
     while (from < text.len) {
         size_t limit = text.len - from > STRIDE ? next_character(text, from + STRIDE) : text.len;
@@ -102,16 +101,18 @@ static enum separator_result find_all(struct finder *finder, struct view text)
     return SEPARATOR_OK;
 }
 
-enum separator_result separator_find(struct arena *arena, struct view pattern, struct view text, struct splits *out)
+enum separator_result separator_find(struct arena *arena, struct view pattern, struct view text, int64_t *cpu_ms, struct splits *out)
 {
+    int64_t until = thread_cpu_ms() + *cpu_ms;
     *out = (struct splits){ .count = 0 };
     struct finder finder = { .arena = arena, .out = out };
     bool invalid;
     enum separator_result result;
     if (finder_open(&finder, pattern, &invalid))
-        result = find_all(&finder, text);
+        result = find_all(&finder, text, until);
     else
         result = invalid ? SEPARATOR_INVALID : SEPARATOR_NO_MEMORY;
     finder_close(&finder);
+    *cpu_ms = until - thread_cpu_ms();
     return result;
 }

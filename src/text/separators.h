@@ -12,9 +12,7 @@ struct splits {
 enum separator_result { SEPARATOR_OK, SEPARATOR_INVALID, SEPARATOR_TOO_SLOW, SEPARATOR_NO_MEMORY };
 
 /* All matches in text, which must be valid UTF-8 of less than 4 GiB. ^ and $ are the ends of lines. SEPARATOR_TOO_SLOW: one place
- * takes too many steps, or the whole more than SEPARATOR_CPU_MS of this thread's time. */
-enum separator_result separator_find(struct arena *arena, struct view pattern, struct view text, struct splits *out);
-
-#define SEPARATOR_CPU_MS 2000
+ * takes too many steps, or the whole more than *cpu_ms of this thread's time, which is what is left of it afterwards. */
+enum separator_result separator_find(struct arena *arena, struct view pattern, struct view text, int64_t *cpu_ms, struct splits *out);
 
 #endif
