@@ -132,6 +132,7 @@ void supervisor_cancel(struct lane *lane);                  /* a lane that goes:
 void supervisor_loaded(struct lane *lane, const struct json *about);
 void supervisor_load_failed(struct lane *lane, struct view reason);
 void supervisor_lost(struct lane *lane, const char *reason);    /* its worker has gone, its calls have failed */
+void supervisor_memory_told(struct lane *lane, uint64_t bytes);     /* what its worker takes now */
 void supervisor_memory_freed(struct engine *engine);
 
 /* ---- worker.c ---- */

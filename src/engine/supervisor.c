@@ -73,6 +73,15 @@ void supervisor_want(struct lane *lane)
         lane->wants_load = true;
 }
 
+/* Contexts grow while they work: the idle models must make up for it. */
+void supervisor_memory_told(struct lane *lane, uint64_t bytes)
+{
+    bool more = bytes > lane->memory_bytes;
+    lane->memory_bytes = bytes;
+    if (more && !lane->engine->closing)
+        make_room(lane);
+}
+
 void supervisor_memory_freed(struct engine *engine)
 {
     if (engine->closing)

@@ -186,7 +186,7 @@ static bool take_stats(struct worker *worker, const struct wire_frame *frame)
     const struct json *stats = json_parse(worker->engine->scratch, frame->payload, 16, NULL);
     int64_t memory_bytes = 0;
     if (json_get_i64(stats, "memory_bytes", &memory_bytes) && memory_bytes > 0)
-        worker->lane->memory_bytes = (uint64_t)memory_bytes;
+        supervisor_memory_told(worker->lane, (uint64_t)memory_bytes);
     return json_is(stats, JSON_OBJECT);
 }
 

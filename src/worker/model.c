@@ -170,7 +170,7 @@ struct model *model_load(const struct model_options *options, const struct model
     }
     if (problem == NULL)
         return model;
-    snprintf(error, error_size, VIEW_FMT ": %s", VIEW_ARG(options->path), problem);
+    snprintf(error, error_size, "%s", problem);             /* not the path: callers read it */
     model_destroy(model);
     return NULL;
 }

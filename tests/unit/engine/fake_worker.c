@@ -3,7 +3,7 @@
  *   $FAKE_HELLO     "none": says nothing; "wrong": is of another build
  *   LOAD's path     "normal", "slow MS", "fail", "crash"; a number after a comma is the memory that it claims ("normal,500")
  *   a call's text   "say TEXT", "many N" (deltas, as credit allows), "steps N" (each under a grant), "hang", "crash", "garbage",
- *                   "cancels" (answers how many calls were cancelled), "embed" requests get vectors
+ *                   "grow N" (takes N bytes from now on), "cancels" (answers how many calls were cancelled), "embed" requests get vectors
  *   a TEXT          "hang", "crash", "garbage", "refuse"; in any other each byte is a word, and all of it a sentence
  */
 #include "engine/wire.h"
@@ -151,6 +151,11 @@ static void answer(uint32_t stream, const struct model_request *request)
     struct view text = request->generate.messages[0].parts[0].text;
     if (view_starts_with(text, VIEW("say "))) {
         send_delta(stream, view_from(text, 4));
+        send_end(stream, 1);
+    } else if (view_starts_with(text, VIEW("grow "))) {
+        char stats[64];
+        snprintf(stats, sizeof stats, "{\"memory_bytes\":%u}", (unsigned)number_after(text, "grow "));
+        send_frame(WIRE_STATS, 0, view_from_cstr(stats));
         send_end(stream, 1);
     } else if (view_starts_with(text, VIEW("many "))) {
         say_many(stream, number_after(text, "many "));

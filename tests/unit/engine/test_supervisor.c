@@ -374,6 +374,26 @@ static void memory_budget_unloads_the_one_unused_for_longest(void **state)
     assert_int_equal(rig_info(&rig, "c").state, ENGINE_MODEL_READY);
 }
 
+static void model_that_grows_beyond_the_budget_unloads_an_idle_one(void **state)
+{
+    (void)state;
+    const struct engine_model models[] = { LOCAL("a", "normal,400"), LOCAL("b", "normal,401") };
+    rig_start(&rig, (struct engine_options){ .memory_budget = 1000 }, models, 2);
+    struct answer answer;
+    const char *const asked[] = { "say x", "grow 500", "grow 700" };
+    rig_ask(&rig, "a", "say x", &answer);
+    rig_run(&rig);
+    for (size_t i = 0; i < COUNT_OF(asked); i++) {
+        assert_int_equal(rig_info(&rig, "a").state, ENGINE_MODEL_READY);
+        rig_ask(&rig, "b", asked[i], &answer);
+        rig_run(&rig);
+        assert_int_equal(answer.status, ENGINE_OK);
+    }
+    assert_int_equal(rig_info(&rig, "b").memory_bytes, 700);
+    assert_int_equal(rig_info(&rig, "b").state, ENGINE_MODEL_READY);
+    assert_int_equal(rig_info(&rig, "a").state, ENGINE_MODEL_COLD);
+}
+
 static void load_waits_for_memory_that_busy_models_hold(void **state)
 {
     (void)state;
@@ -506,6 +526,7 @@ int main(void)
         TEST(two_workers_take_turns_at_computing),
         TEST(grant_of_a_killed_worker_goes_to_the_next),
         TEST(memory_budget_unloads_the_one_unused_for_longest),
+        TEST(model_that_grows_beyond_the_budget_unloads_an_idle_one),
         TEST(load_waits_for_memory_that_busy_models_hold),
         TEST(idle_model_is_unloaded),
         TEST(changed_model_is_served_anew_and_the_old_one_finishes),
