@@ -155,7 +155,7 @@ bool fields_positive_long(struct fields *fields, const char *key, int64_t *out)
 
 bool fields_between(struct fields *fields, const char *key, int64_t least, int64_t most, int64_t *out)
 {
-    int64_t number;
+    int64_t number = 0;
     if (!fields_positive(fields, key, &number))
         return false;
     if (number < least)
