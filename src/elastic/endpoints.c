@@ -70,7 +70,7 @@ static struct view name_of(struct arena *arena, struct view account, struct view
 const struct endpoint *endpoint_set_find(const struct endpoint_set *set, struct view account, struct view id)
 {
     char name[1024];
-    if (account.len + id.len + 1 > sizeof(name))
+    if (account.len == 0 || id.len == 0 || account.len + id.len + 1 > sizeof(name))
         return NULL;
     memcpy(name, account.ptr, account.len);
     name[account.len] = '/';

@@ -98,6 +98,7 @@ static void what_is_added_is_found_also_after_a_restart(void **state)
     assert_non_null(found);
     assert_memory_equal(found->credentials, b.credentials, SHA256_SIZE);
     assert_null(endpoint_set_find(set, ACCOUNT, VIEW("c")));
+    assert_null(endpoint_set_find(set, ACCOUNT, (struct view){ NULL, 0 }));
     assert_null(endpoint_set_find(set, VIEW("210987654321"), VIEW("b")));
     endpoint_set_release(set);
 }
