@@ -74,7 +74,8 @@ const struct endpoint *endpoint_set_find(const struct endpoint_set *set, struct 
         return NULL;
     memcpy(name, account.ptr, account.len);
     name[account.len] = '/';
-    memcpy(name + account.len + 1, id.ptr, id.len);
+    if (id.len > 0)                                         /* a path without an id has no bytes to copy from */
+        memcpy(name + account.len + 1, id.ptr, id.len);
     return hashmap_get(&set->by_id, view_of(name, account.len + 1 + id.len));
 }
 
