@@ -154,6 +154,7 @@ struct http_exchange {
     bool draining;                                          /* HTTP/2: the answer is sent, the body still comes and is dropped */
     uint64_t received;                                      /* HTTP/2: body bytes */
     uint64_t progress;                                      /* HTTP/2: body bytes since time was last looked at */
+    uint64_t take_by_ms;                                    /* HTTP/2: the answer waits for window, until then; 0: it does not */
     size_t unacknowledged;                                  /* HTTP/2: body bytes whose window has not been given back */
 };
 

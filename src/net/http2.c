@@ -29,6 +29,7 @@ struct http2 {
     struct http_header fields[HTTP_FIELDS_MAX];             /* of the head that is arriving; heads never interleave */
     size_t field_count;
     size_t field_bytes;
+    uint64_t bodies_by_ms;                                  /* when progress is looked at; 0: no body is awaited */
     bool head_open;
     bool head_too_large;
     bool stopping;
@@ -67,28 +68,46 @@ static bool any_body_awaited(const struct http2 *h2)
     return false;
 }
 
-/* Runs while bodies are awaited, and looks at all of them each time it comes; or while the connection is idle. */
+/* The client's window is shut for bytes that it could have. */
+static bool answer_waits(const struct http_exchange *ex)
+{
+    return ex->answer != ANSWER_BROKEN && exchange_out(ex).len > 0;
+}
+
+/* A client that gives no window may not hold an answer for ever. As over HTTP/1.1, it has the idle time to take something. */
+static void note_stalled_answers(struct http2 *h2)
+{
+    const struct front *front = h2->session.link->front;
+    for (struct http_exchange *ex = h2->session.first; ex != NULL; ex = ex->next)
+        if (ex->take_by_ms == 0 && answer_waits(ex))
+            ex->take_by_ms = loop_now_ms(front->loop) + front->options.idle_timeout_ms;
+}
+
+static uint64_t sooner(uint64_t one_ms, uint64_t other_ms)  /* 0: none */
+{
+    return one_ms == 0 || (other_ms != 0 && other_ms < one_ms) ? other_ms : one_ms;
+}
+
+/* The connection's is the first of: the time of all awaited bodies, the time of each stalled answer; or that of idleness. */
 static void set_deadline(struct http2 *h2)
 {
     const struct http_server_options *options = &h2->session.link->front->options;
     uint64_t now = loop_now_ms(h2->session.link->front->loop);
-    if (h2->session.count == 0)
-        h2->session.deadline_ms = now + options->idle_timeout_ms;
-    else if (!any_body_awaited(h2))
-        h2->session.deadline_ms = 0;
-    else if (h2->session.deadline_ms == 0 || h2->session.deadline_ms > now + options->body_timeout_ms)
-        h2->session.deadline_ms = now + options->body_timeout_ms;
+    if (!any_body_awaited(h2))
+        h2->bodies_by_ms = 0;
+    else if (h2->bodies_by_ms == 0)
+        h2->bodies_by_ms = now + options->body_timeout_ms;
+    h2->session.deadline_ms = h2->session.count > 0 ? h2->bodies_by_ms : now + options->idle_timeout_ms;
+    for (const struct http_exchange *ex = h2->session.first; ex != NULL; ex = ex->next)
+        h2->session.deadline_ms = sooner(h2->session.deadline_ms, ex->take_by_ms);
 }
 
-static void http2_timeout(struct session *session)
+static void end_slow_bodies(struct http2 *h2)
 {
-    struct http2 *h2 = http2_of(session);
-    session->deadline_ms = 0;
-    if (session->count == 0)
-        nghttp2_session_terminate_session(h2->ng, NGHTTP2_NO_ERROR);
-    else if (h2->head_open)
-        session->link->broken = true;
-    for (struct http_exchange *ex = session->first, *next; ex != NULL && !h2->head_open; ex = next) {
+    h2->bodies_by_ms = 0;
+    if (h2->head_open)
+        h2->session.link->broken = true;
+    for (struct http_exchange *ex = h2->session.first, *next; ex != NULL && !h2->head_open; ex = next) {
         next = ex->next;
         if (body_awaited(ex) && ex->progress < PROGRESS_BYTES) {
             if (ex->draining)
@@ -98,6 +117,29 @@ static void http2_timeout(struct session *session)
         }
         ex->progress = 0;
     }
+}
+
+static void end_stalled_answers(struct http2 *h2, uint64_t now)
+{
+    for (struct http_exchange *ex = h2->session.first, *next; ex != NULL; ex = next) {
+        next = ex->next;
+        if (ex->take_by_ms != 0 && ex->take_by_ms <= now) {
+            ex->take_by_ms = 0;
+            http_abort(ex);
+        }
+    }
+}
+
+static void http2_timeout(struct session *session)
+{
+    struct http2 *h2 = http2_of(session);
+    uint64_t now = loop_now_ms(session->link->front->loop);
+    session->deadline_ms = 0;
+    if (session->count == 0)
+        nghttp2_session_terminate_session(h2->ng, NGHTTP2_NO_ERROR);
+    if (h2->bodies_by_ms != 0 && h2->bodies_by_ms <= now)
+        end_slow_bodies(h2);
+    end_stalled_answers(h2, now);
     link_touch(session->link);
 }
 
@@ -286,6 +328,7 @@ static ssize_t read_answer(nghttp2_session *ng, int32_t stream_id, uint8_t *plac
     if (bytes.len > 0) {
         memcpy(place, bytes.ptr, bytes.len);
         exchange_out_use(ex, bytes.len);
+        ex->take_by_ms = 0;
     }
     if (exchange_out_done(ex))
         *flags |= NGHTTP2_DATA_FLAG_EOF;
@@ -391,6 +434,8 @@ static void http2_pump(struct session *session)
             break;
         buf_append(&link->out, bytes, (size_t)len);
     }
+    if (!link_full(link))                                   /* else it is the socket that they wait for: conn.c limits that */
+        note_stalled_answers(h2);
     bool over = nghttp2_session_want_read(h2->ng) == 0 && nghttp2_session_want_write(h2->ng) == 0;
     if (over || (h2->stopping && session->count == 0 && nghttp2_session_want_write(h2->ng) == 0))
         link->closing = true;

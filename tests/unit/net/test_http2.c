@@ -281,6 +281,48 @@ static void a_client_without_window_stops_the_writer(void **state)
     assert_true(fixture->writables > 0);
 }
 
+static void offer_window(struct client *client, uint32_t window)
+{
+    const nghttp2_settings_entry setting = { NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, window };
+    assert_int_equal(nghttp2_submit_settings(client->ng, NGHTTP2_FLAG_NONE, &setting, 1), 0);
+}
+
+static void answers_that_never_get_a_window_are_reset(void **state)
+{
+    struct fixture *fixture = *state;
+    offer_window(the_client, 0);
+    const char *const paths[] = { "/echo", "/stream?n=1000&size=4096", "/file?n=300000" };
+    struct client_stream *streams[COUNT_OF(paths)];
+    for (size_t i = 0; i < COUNT_OF(paths); i++)
+        streams[i] = client_get(the_client, paths[i]);
+    client_run(the_client, COUNT_OF(paths));
+    for (size_t i = 0; i < COUNT_OF(paths); i++) {
+        assert_int_equal(streams[i]->status, 200);
+        assert_int_equal(streams[i]->body.len, 0);
+        assert_int_equal(streams[i]->error, NGHTTP2_INTERNAL_ERROR);
+    }
+    wait_for(&fixture->aborted, COUNT_OF(paths));
+    while (client_step(the_client, 3000))
+        ;
+    assert_true(the_client->goaway && the_client->ended);   /* idle from then on */
+}
+
+static void an_answer_that_is_taken_slowly_is_not_reset(void **state)
+{
+    (void)state;
+    offer_window(the_client, 100);
+    the_client->lazy = true;
+    struct client_stream *stream = client_get(the_client, "/stream?n=5&size=100");
+    for (size_t taken = 100; taken <= 500; taken += 100) {  /* longer than idle_timeout_ms in all, but never at a stretch */
+        while (client_step(the_client, 300))
+            ;
+        assert_int_equal(stream->body.len, taken);
+        nghttp2_session_consume(the_client->ng, 1, 100);
+    }
+    client_run(the_client, 1);
+    assert_int_equal(stream->error, NGHTTP2_NO_ERROR);
+}
+
 static void a_reset_stream_ends_its_exchange_alone(void **state)
 {
     struct fixture *fixture = *state;
@@ -491,6 +533,8 @@ int main(void)
         WITH_SERVER(many_streams_run_at_once),
         WITH_SERVER(large_bodies_arrive_whole_in_both_directions),
         WITH_SERVER(a_client_without_window_stops_the_writer),
+        WITH_SERVER(answers_that_never_get_a_window_are_reset),
+        WITH_SERVER(an_answer_that_is_taken_slowly_is_not_reset),
         WITH_SERVER(a_reset_stream_ends_its_exchange_alone),
         WITH_SERVER(a_client_that_hangs_up_ends_all_its_exchanges),
         WITH_SERVER(a_broken_stream_is_reset),
