@@ -34,10 +34,11 @@ def metric(server, name):
 
 
 def test_equal_seed_gives_equal_text_warm_or_cold(new_server):
+    """One compute thread: a worker takes as many as are free, and past 256 tokens their number shows in the last digits of a logit."""
     question = "Write two sentences about the sea. " + "It is wide and deep and full of fish. " * 20
     texts = []
     for _ in range(2):                                      # each server is cold for its first call and warm for its second
-        server = new_server()
+        server = new_server(config={"engine": {"threads": 1}})
         runtime = server.client()
         texts += [text_of(ask(runtime, question)), text_of(ask(runtime, question))]
         server.stop()
