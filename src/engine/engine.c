@@ -6,7 +6,8 @@
 #include <unistd.h>
 #include <uv.h>
 
-#define SCRATCH_MAX ((size_t)256 << 20)                     /* four times the largest frame */
+#define SCRATCH_MAX   ((size_t)256 << 20)                   /* four times the largest frame */
+#define SHUTTING_DOWN "The server is shutting down."
 
 /* ---- life ------------------------------------------------------------------------------------------------------------------ */
 
@@ -59,6 +60,7 @@ struct engine *engine_create(struct loop *loop, const struct engine_options *opt
     engine->scratch = arena_create(SCRATCH_MAX);
     engine->scripted = scripted_create(engine);
     if (engine->worker_path == NULL || engine->scratch == NULL || engine->scripted == NULL || !add_scripted_model(engine)) {
+        engine_stop(engine);
         engine_destroy(engine);
         return NULL;
     }
@@ -71,13 +73,13 @@ static void end_calls_of(struct list *calls)
         struct engine_call *call = LIST_ITEM(at, struct engine_call, link);
         if (call->state == CALL_RUNNING)
             call->lane->backend->stop(call);
-        engine_call_fail(call, ENGINE_CANCELLED, "The server is shutting down.");
+        engine_call_fail(call, ENGINE_CANCELLED, SHUTTING_DOWN);
     }
 }
 
-void engine_destroy(struct engine *engine)
+void engine_stop(struct engine *engine)
 {
-    if (engine == NULL)
+    if (engine == NULL || engine->closing)
         return;
     engine->closing = true;
     LIST_EACH(at, &engine->lanes) {
@@ -92,8 +94,14 @@ void engine_destroy(struct engine *engine)
         lane_destroy(LIST_ITEM(list_first(&engine->lanes), struct lane, link));
     loop_timer_cancel(engine->grant_timer);
     loop_turn_cancel(engine->loop, &engine->turn);
-    scripted_destroy(engine->scripted);
     http_client_destroy(engine->http);
+}
+
+void engine_destroy(struct engine *engine)
+{
+    if (engine == NULL)
+        return;
+    scripted_destroy(engine->scripted);
     arena_destroy(engine->scratch);
     free(engine->worker_path);
     free(engine);
@@ -184,6 +192,10 @@ static const char *mismatch(const struct lane *lane, const struct model_request 
 static void admit(struct engine_call *call, const struct model_request *request)
 {
     struct lane *lane = call->lane;
+    if (call->engine->closing) {
+        engine_call_fail(call, ENGINE_CANCELLED, SHUTTING_DOWN);
+        return;
+    }
     if (lane == NULL) {
         struct view name = view_first(request->model, 128);
         engine_call_fail(call, ENGINE_NO_MODEL, "There is no local model named \"" VIEW_FMT "\".", VIEW_ARG(name));

@@ -57,8 +57,10 @@ bool engine_check_rules(const struct config_node *rules, struct config_error *er
 
 /* NULL when out of memory, or when the rules are not valid. */
 struct engine *engine_create(struct loop *loop, const struct engine_options *options);
-/* Workers are gone after it; calls that have not ended do so now, as cancelled. Before loop_destroy(); NULL is fine. */
-void engine_destroy(struct engine *engine);
+/* Before loop_destroy(): workers are gone after it; calls that have not ended do so now, and later ones as they come, as cancelled.
+ * NULL is fine. */
+void engine_stop(struct engine *engine);
+void engine_destroy(struct engine *engine);                 /* stopped, and after loop_destroy(); NULL is fine */
 
 #define ENGINE_SCRIPTED_MODEL "craton.scripted-v1"          /* exists always, without configuration */
 
@@ -70,7 +72,8 @@ struct engine_call *engine_submit(struct engine *engine, const struct model_requ
 void engine_cancel(struct engine_call *call);               /* on_end follows with ENGINE_CANCELLED, unless it had ended */
 void engine_pause(struct engine_call *call, bool paused);   /* back-pressure from the client's socket */
 
-/* Any thread but the loop. Blocks until the call has ended; deltas come to the sink in the calling thread. */
+/* Any thread but the loop. Blocks until the call has ended; deltas come to the sink in the calling thread. Threads that are not of
+ * the loop's pool have returned from it before loop_destroy(). */
 enum engine_status engine_submit_wait(struct engine *engine, const struct model_request *request,
                                       const struct engine_sink *sink);
 

@@ -37,6 +37,7 @@ struct pool {
     pthread_cond_t more;
     pthread_t *threads;
     unsigned thread_count;
+    unsigned working;                                       /* threads that have not ended; under mail_mutex */
     struct job *first, **last;
     size_t waiting;
     bool ending;
@@ -54,6 +55,7 @@ struct loop {
     bool now_fresh;
 
     pthread_mutex_t mail_mutex;
+    pthread_cond_t news;                                    /* mail has come, or a thread has ended: for loop_destroy() */
     struct mail *first_mail, **last_mail;
     bool stop_asked;                                        /* under mail_mutex */
 
@@ -75,6 +77,7 @@ static void mail_send(struct loop *loop, struct mail *mail)
     bool first = loop->first_mail == NULL;
     *loop->last_mail = mail;
     loop->last_mail = &mail->next;
+    pthread_cond_signal(&loop->news);
     pthread_mutex_unlock(&loop->mail_mutex);
     if (first)
         uv_async_send(&loop->wake);
@@ -88,6 +91,12 @@ static struct mail *mail_take_all(struct loop *loop)
     loop->last_mail = &loop->first_mail;
     pthread_mutex_unlock(&loop->mail_mutex);
     return mail;
+}
+
+static void mail_close(struct loop *loop)
+{
+    pthread_cond_destroy(&loop->news);
+    pthread_mutex_destroy(&loop->mail_mutex);
 }
 
 static void mail_deliver(struct loop *loop)
@@ -162,6 +171,10 @@ static void *pool_thread(void *arg)
         job->work(job->mail.arg);
         mail_send(loop, &job->mail);
     }
+    pthread_mutex_lock(&loop->mail_mutex);
+    loop->pool.working--;
+    pthread_cond_signal(&loop->news);
+    pthread_mutex_unlock(&loop->mail_mutex);
     return NULL;
 }
 
@@ -200,17 +213,24 @@ static bool pool_start(struct loop *loop, unsigned threads)
         if (pthread_create(&pool->threads[pool->thread_count], NULL, pool_thread, loop) != 0)
             return false;
         pool->thread_count++;
+        pthread_mutex_lock(&loop->mail_mutex);
+        pool->working++;
+        pthread_mutex_unlock(&loop->mail_mutex);
     }
     return true;
 }
 
 /* Threads end when the queue is empty, so everything accepted is done afterwards. */
-static void pool_join(struct pool *pool)
+static void pool_end(struct pool *pool)
 {
     pthread_mutex_lock(&pool->mutex);
     pool->ending = true;
     pthread_cond_broadcast(&pool->more);
     pthread_mutex_unlock(&pool->mutex);
+}
+
+static void pool_join(struct pool *pool)
+{
     for (unsigned i = 0; i < pool->thread_count; i++)
         pthread_join(pool->threads[i], NULL);
     free(pool->threads);
@@ -373,6 +393,34 @@ static void turns_run(struct loop *loop)
         uv_async_send(&loop->wake);
 }
 
+static bool is_busy(struct loop *loop)
+{
+    pthread_mutex_lock(&loop->mail_mutex);
+    bool busy = loop->first_mail != NULL || loop->pool.working > 0;
+    pthread_mutex_unlock(&loop->mail_mutex);
+    return busy || loop->turns != NULL;
+}
+
+static void wait_for_news(struct loop *loop)
+{
+    pthread_mutex_lock(&loop->mail_mutex);
+    while (loop->first_mail == NULL && loop->pool.working > 0)
+        pthread_cond_wait(&loop->news, &loop->mail_mutex);
+    pthread_mutex_unlock(&loop->mail_mutex);
+}
+
+/* Work that is not finished may wait for what it posts, so mail is delivered until the last thread has ended. */
+static void finish_work(struct loop *loop)
+{
+    pool_end(&loop->pool);
+    do {
+        wait_for_news(loop);
+        mail_deliver(loop);
+        turns_run(loop);
+    } while (is_busy(loop));
+    pool_join(&loop->pool);
+}
+
 /* Callbacks of timers run before this one, those of sockets and mail before the next: so each kind ends its turn at once. */
 static void on_before_sleep(uv_prepare_t *prepare)
 {
@@ -415,14 +463,15 @@ struct loop *loop_create(const struct clock *clock, unsigned pool_threads)
     loop->last_mail = &loop->first_mail;
     loop->last_turn = &loop->turns;
     pthread_mutex_init(&loop->mail_mutex, NULL);
+    pthread_cond_init(&loop->news, NULL);
     if (uv_loop_init(&loop->uv) != 0) {
-        pthread_mutex_destroy(&loop->mail_mutex);
+        mail_close(loop);
         free(loop);
         return NULL;
     }
     if (!handles_start(loop)) {
         uv_loop_close(&loop->uv);
-        pthread_mutex_destroy(&loop->mail_mutex);
+        mail_close(loop);
         free(loop);
         return NULL;
     }
@@ -444,9 +493,7 @@ void loop_destroy(struct loop *loop)
 {
     if (loop == NULL)
         return;
-    pool_join(&loop->pool);
-    while (loop->first_mail != NULL)
-        mail_deliver(loop);
+    finish_work(loop);
     for (size_t i = 0; i < loop->timer_count; i++)
         free(loop->timers[i]);
     free(loop->timers);
@@ -456,7 +503,7 @@ void loop_destroy(struct loop *loop)
     uv_close((uv_handle_t *)&loop->after_sleep, NULL);
     uv_run(&loop->uv, UV_RUN_DEFAULT);                      /* only the closing callbacks are left */
     uv_loop_close(&loop->uv);
-    pthread_mutex_destroy(&loop->mail_mutex);
+    mail_close(loop);
     free(loop);
 }
 

@@ -18,8 +18,8 @@ struct loop_timer;
 
 /* NULL when out of memory or descriptors. Makes the process ignore SIGPIPE. */
 struct loop *loop_create(const struct clock *clock, unsigned pool_threads);
-/* After loop_run() has returned. Work that was accepted is still finished, done() and posted functions included, all on the
- * calling thread; then the pool is joined. Timers that are left are freed without firing. NULL is fine. */
+/* After loop_run() has returned. Work that was accepted is still finished; done(), posted functions and ends of turns run meanwhile,
+ * all on the calling thread, so that work may wait for what it posts. Timers that are left never fire. NULL is fine. */
 void loop_destroy(struct loop *loop);
 
 int loop_run(struct loop *loop);                            /* until loop_stop(); returns 0 */

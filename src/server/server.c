@@ -466,13 +466,14 @@ static void close_all(struct server *server)
         store_unwatch(server->store, server->key_watch);
     http_server_destroy(server->elastic_http);
     http_server_destroy(server->http);
-    engine_destroy(server->engine);
+    engine_stop(server->engine);
     documents_stop(server->documents);
     aws_front_destroy(server->front);
     metrics_destroy(server->metrics);
     if (server->identity.iam != NULL)
         identity_free(&server->identity);
     loop_destroy(server->loop);
+    engine_destroy(server->engine);
     documents_destroy(server->documents);
     elastic_destroy(server->elastic);
     models_destroy(server->models);

@@ -23,9 +23,10 @@ void rig_start(struct rig *rig, struct engine_options options, const struct engi
 
 void rig_stop(struct rig *rig)
 {
-    engine_destroy(rig->engine);
+    engine_stop(rig->engine);
     uv_run(loop_uv(rig->loop), UV_RUN_NOWAIT);              /* forgets an uv_stop() that nobody has seen */
     loop_destroy(rig->loop);
+    engine_destroy(rig->engine);
 }
 
 static void on_time(void *arg)

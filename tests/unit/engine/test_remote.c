@@ -85,8 +85,7 @@ static int tear_down(void **state)
 {
     (void)state;
     bool done = false;
-    engine_destroy(rig.engine);
-    rig.engine = NULL;
+    engine_stop(rig.engine);
     http_server_stop(server, 100, note, &done);
     while (!done)
         uv_run(loop_uv(rig.loop), UV_RUN_ONCE);

@@ -1,6 +1,7 @@
 #include "rig.h"
 
 #include <pthread.h>
+#include <semaphore.h>
 #include <unistd.h>
 
 #define THREADS 4
@@ -31,8 +32,9 @@ static int tear_down(void **state)
     (void)state;
     loop_stop(loop);
     pthread_join(loop_thread, NULL);
-    engine_destroy(engine);
+    engine_stop(engine);
     loop_destroy(loop);
+    engine_destroy(engine);
     return 0;
 }
 
@@ -168,6 +170,39 @@ static void many_threads_call_at_once(void **state)
         pthread_join(threads[i], NULL);
 }
 
+struct late_work {
+    struct client client;
+    sem_t go;
+};
+
+static void call_when_told(void *arg)
+{
+    struct late_work *work = arg;
+    sem_wait(&work->go);
+    call(&work->client);
+}
+
+static void begin_late_work(void *arg)
+{
+    assert_true(loop_work(loop, call_when_told, NULL, arg));
+    loop_stop(loop);
+}
+
+static void call_that_comes_after_the_engine_has_stopped_is_cancelled(void **state)
+{
+    struct late_work work = { .client = { .model = "m", .text = "say x" } };
+    (void)state;
+    sem_init(&work.go, 0, 0);
+    assert_true(loop_post(loop, begin_late_work, &work));
+    pthread_join(loop_thread, NULL);
+    engine_stop(engine);
+    sem_post(&work.go);
+    loop_destroy(loop);
+    engine_destroy(engine);
+    assert_int_equal(work.client.status, ENGINE_CANCELLED);
+    sem_destroy(&work.go);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -178,6 +213,7 @@ int main(void)
         TEST(failure_is_an_end_like_any_other),
         TEST(slow_reader_gets_everything),
         TEST(many_threads_call_at_once),
+        cmocka_unit_test_setup(call_that_comes_after_the_engine_has_stopped_is_cancelled, set_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -493,8 +493,7 @@ static void end_of_the_engine_ends_its_calls_and_its_workers(void **state)
     rig_run_for(&rig, 200);
     int pid = rig_info(&rig, "m").pid;
     rig_ask(&rig, "m", "say x", &waiting);
-    engine_destroy(rig.engine);
-    rig.engine = NULL;
+    engine_stop(rig.engine);
     assert_int_equal(running.status, ENGINE_CANCELLED);
     assert_true(waiting.ended);
     assert_int_equal(kill(pid, 0), -1);

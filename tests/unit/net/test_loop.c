@@ -130,6 +130,52 @@ static void the_pool_refuses_what_its_queue_cannot_hold(void **state)
     assert_int_equal(gate.done, accepted);
 }
 
+struct question {
+    struct loop *loop;
+    struct loop_turn turn;
+    pthread_mutex_t mutex;
+    pthread_cond_t news;
+    bool answered, heard;
+};
+
+static void answer(void *arg)
+{
+    struct question *question = arg;
+    pthread_mutex_lock(&question->mutex);
+    question->answered = true;
+    pthread_cond_signal(&question->news);
+    pthread_mutex_unlock(&question->mutex);
+}
+
+static void answer_at_the_end_of_the_turn(void *arg)
+{
+    struct question *question = arg;
+    question->turn = (struct loop_turn){ .fn = answer, .arg = question };
+    loop_turn_end(question->loop, &question->turn);
+}
+
+static void ask_and_wait(void *arg)
+{
+    struct question *question = arg;
+    assert_true(loop_post(question->loop, answer_at_the_end_of_the_turn, question));
+    pthread_mutex_lock(&question->mutex);
+    while (!question->answered)
+        pthread_cond_wait(&question->news, &question->mutex);
+    question->heard = true;
+    pthread_mutex_unlock(&question->mutex);
+}
+
+static void work_that_waits_for_its_mail_is_finished_while_the_loop_ends(void **state)
+{
+    struct question question = {
+        .loop = loop_create(clock_system(), 1), .mutex = PTHREAD_MUTEX_INITIALIZER, .news = PTHREAD_COND_INITIALIZER
+    };
+    (void)state;
+    assert_true(loop_work(question.loop, ask_and_wait, NULL, &question));
+    loop_destroy(question.loop);
+    assert_true(question.heard);
+}
+
 static void timers_fire_in_order_and_only_once(void **state)
 {
     struct counted counted = { .loop = loop_create(clock_system(), 0) };
@@ -222,6 +268,7 @@ int main(void)
         cmocka_unit_test(many_threads_may_post_at_once),
         cmocka_unit_test(a_stop_before_the_run_ends_it_at_once),
         cmocka_unit_test(the_pool_refuses_what_its_queue_cannot_hold),
+        cmocka_unit_test(work_that_waits_for_its_mail_is_finished_while_the_loop_ends),
         cmocka_unit_test(timers_fire_in_order_and_only_once),
         cmocka_unit_test(a_manual_clock_moves_timers),
         cmocka_unit_test(the_end_of_a_turn_comes_once_and_may_ask_again),
