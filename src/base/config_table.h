@@ -17,6 +17,8 @@
     ROW(AUTH, "auth", CHOICE, "on", "on|off", "`off` takes every call as the administrator's; on loopback addresses only.")      \
     ROW(ELASTIC_LISTEN, "elastic.listen", STRING, "", "",                                                                        \
         "A second address, for Elasticsearch's inference API alone, such as 127.0.0.1:9200. Empty: none.")                       \
+    ROW(ELASTIC_ENDPOINT_URLS, "elastic.endpoint_urls", TREE, "", "",                                                            \
+        "Other AWS-compatible servers that inference endpoints may name as `endpoint_url`: a list of URLs.")                     \
     ROW(TLS, "tls", CHOICE, "off", "off|self-signed", "`self-signed` makes a certificate. With `tls.cert` TLS is on anyway.")    \
     ROW(TLS_CERT, "tls.cert", STRING, "", "", "Certificate chain to serve TLS with, a PEM file.")                                \
     ROW(TLS_KEY, "tls.key", STRING, "", "", "The certificate's private key, a PEM file.")                                        \

@@ -8,6 +8,7 @@
 #define TASK_SETTINGS    "task_settings"
 #define UNSET            (-1.0)
 #define ID_MAX           255
+#define URL_SHOWN        256
 
 static const char *const similarities[] = {
     [SIMILARITY_COSINE] = "cosine", [SIMILARITY_DOT_PRODUCT] = "dot_product", [SIMILARITY_L2_NORM] = "l2_norm"
@@ -66,6 +67,30 @@ static void read_similarity(struct fields *fields, enum similarity *out)
         wrong_word(fields, "similarity", word, "cosine, dot_product, l2_norm");
 }
 
+bool url_list_has(const struct url_list *list, struct view url)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        if (view_eq(list->urls[i], url))
+            return true;
+    }
+    return false;
+}
+
+/* An addition of Craton's. Only servers that its own configuration names are called: clients must not choose where it connects. */
+static void read_url(struct fields *fields, const struct url_list *servers, struct view *out)
+{
+    struct view url;
+    if (!fields_string(fields, "endpoint_url", false, &url))
+        return;
+    *out = url;
+    if (view_ends_with(url, VIEW("/")))
+        out->len--;
+    if (!url_list_has(servers, *out))
+        error_problem(fields->error, "[%s] Invalid value [" VIEW_FMT "] received. [endpoint_url] must be one that the setting "
+                                     "elastic.endpoint_urls of this server names",
+                      fields->scope, VIEW_ARG(view_first(url, URL_SHOWN)));
+}
+
 static bool read_rate_limit(struct fields *settings, int64_t *out)
 {
     const struct json *object;
@@ -79,7 +104,7 @@ static bool read_rate_limit(struct fields *settings, int64_t *out)
     return given;
 }
 
-static void read_service_settings(struct fields *fields, struct endpoint *out, struct key_pair *pair)
+static void read_service_settings(struct fields *fields, const struct url_list *servers, struct endpoint *out, struct key_pair *pair)
 {
     fields_string(fields, "model", true, &out->model);
     fields_string(fields, "region", true, &out->region);
@@ -89,6 +114,7 @@ static void read_service_settings(struct fields *fields, struct endpoint *out, s
         read_similarity(fields, &out->similarity);
         fields_positive(fields, "max_input_tokens", &out->max_input_tokens);
     }
+    read_url(fields, servers, &out->url);
     fields_string(fields, "access_key", true, &pair->access_key);
     fields_string(fields, "secret_key", true, &pair->secret_key);
 }
@@ -208,8 +234,8 @@ static bool take_object(struct fields *body, const char *key, const struct json 
                      java_text(error->arena, value));
 }
 
-bool config_read(const struct json *body, enum elastic_task path, struct view id, struct elastic_error *error, struct endpoint *out,
-                 struct key_pair *pair)
+bool config_read(const struct json *body, enum elastic_task path, struct view id, const struct url_list *servers,
+                 struct elastic_error *error, struct endpoint *out, struct key_pair *pair)
 {
     struct fields top, service, task;
     const struct json *service_settings, *task_settings, *chunking = NULL;
@@ -228,7 +254,7 @@ bool config_read(const struct json *body, enum elastic_task path, struct view id
 
     fields_init(&service, service_settings, SERVICE_SETTINGS, error);
     fields_init(&task, task_settings, TASK_SETTINGS, error);
-    read_service_settings(&service, out, pair);
+    read_service_settings(&service, servers, out, pair);
     read_task_settings(&task, out->task, &out->settings);
     if (out->task == TASK_TEXT_EMBEDDING)
         chunking_read(chunking, error, &out->chunking);
@@ -332,6 +358,8 @@ static void write_service_settings(const struct endpoint *endpoint, struct json_
             json_put_i64(out, "max_input_tokens", endpoint->max_input_tokens);
         json_put_cstr(out, "similarity", similarities[endpoint->similarity]);
     }
+    if (endpoint->url.len > 0)
+        json_put_string(out, "endpoint_url", endpoint->url);
     json_end(out);
 }
 
@@ -407,6 +435,7 @@ bool endpoint_read_record(struct arena *arena, struct view json, struct endpoint
     read_task_settings(&task, out->task, &out->settings);
     out->region = json_get_string(service, "region");
     out->model = json_get_string(service, "model");
+    out->url = json_get_string(service, "endpoint_url");
     json_get_i64(json_get(service, "rate_limit"), "requests_per_minute", &out->requests_per_minute);
     json_get_i64(service, "dimensions", &out->dimensions);
     json_get_i64(service, "max_input_tokens", &out->max_input_tokens);

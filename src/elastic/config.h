@@ -30,6 +30,7 @@ struct endpoint {
     enum elastic_task task;
     enum elastic_provider provider;
     struct view region, model;
+    struct view url; /* of the server that carries its calls out; empty: this one */
     struct view access_key;
     uint8_t credentials[SHA256_SIZE]; /* endpoint_digest() of the key pair */
     int64_t requests_per_minute;
@@ -45,11 +46,19 @@ struct key_pair {
     struct view access_key, secret_key;
 };
 
+/* The servers that endpoints may name: "https://host:port" each. */
+struct url_list {
+    const struct view *urls;
+    size_t count;
+};
+bool url_list_has(const struct url_list *list, struct view url);
+
 void endpoint_digest(const struct key_pair *pair, uint8_t out[SHA256_SIZE]);
 
-/* Reads a whole configuration. task is that of the path, TASK_ANY when it names none. id is the endpoint's. */
-bool config_read(const struct json *body, enum elastic_task task, struct view id, struct elastic_error *error, struct endpoint *out,
-                 struct key_pair *pair);
+/* Reads a whole configuration. task is that of the path, TASK_ANY when it names none. id is the endpoint's; servers are those that
+ * it may name as endpoint_url. */
+bool config_read(const struct json *body, enum elastic_task task, struct view id, const struct url_list *servers,
+                 struct elastic_error *error, struct endpoint *out, struct key_pair *pair);
 
 /* Reads an _update into a copy of the endpoint. *pair stays empty unless the keys change; *changed: something may have. */
 bool config_update(const struct json *body, enum elastic_task task, struct elastic_error *error, struct endpoint *endpoint,

@@ -25,13 +25,23 @@ struct elastic *elastic_create(const struct elastic_options *options)
     elastic->options = *options;
     elastic->endpoints = endpoints_create(options->store, options->seal);
     elastic->limiter = limiter_create(options->loop);
-    if (elastic->endpoints != NULL && elastic->limiter != NULL)
+    elastic->http = http_client_create(options->loop);
+    if (elastic->endpoints != NULL && elastic->limiter != NULL && elastic->http != NULL)
         elastic->watch = store_watch(options->store, VIEW(ENDPOINT_KIND), endpoints_changed, elastic);
     if (elastic->watch == NULL) {
+        elastic_stop(elastic);
         elastic_destroy(elastic);
         return NULL;
     }
     return elastic;
+}
+
+void elastic_stop(struct elastic *elastic)
+{
+    if (elastic == NULL)
+        return;
+    http_client_destroy(elastic->http);
+    elastic->http = NULL;
 }
 
 void elastic_destroy(struct elastic *elastic)

@@ -3,6 +3,7 @@
  *      door.c    takes requests in, reads bodies, chooses the action; GET and the fixed pages
  *      manage.c  PUT, _update, DELETE: the live call that proves an endpoint, then the store
  *      run.c     the rate limit, the engine, answers and streams
+ *      away.c    calls that another server carries out
  *      chunk.c   _chunk: a text is cut and its pieces are embedded
  *      reply.c   answers go out
  *
@@ -17,6 +18,7 @@
 #include "elastic/infer.h"
 #include "elastic/limiter.h"
 #include "elastic/route.h"
+#include "elastic/upstream.h"
 
 #define REPLY_MAX (512u << 20)
 
@@ -25,6 +27,7 @@ struct elastic {
     struct endpoints *endpoints;
     struct limiter *limiter;
     struct store_watch *watch;
+    struct http_client *http; /* for endpoints of other servers */
 };
 
 struct elastic_exchange {
@@ -56,6 +59,8 @@ struct elastic_exchange {
     struct model_request request;
     struct model_target target;
     struct engine_call *call;
+    struct upstream *upstream; /* instead of a call: another server carries it out */
+    const struct endpoint *asked;
     void (*finished)(struct elastic_exchange *x); /* the engine has ended: x->error says whether it worked */
     struct answer answer;
     struct embed_result vectors; /* copied into the arena */
@@ -90,6 +95,8 @@ void manage_delete(struct elastic_exchange *x);
 /* ---- run.c ---- */
 /* Fills x->request's model and caller for an endpoint and submits. x->finished is called later, or at once with x->error set. */
 void run_engine(struct elastic_exchange *x, const struct endpoint *endpoint, struct view model);
+struct engine_sink run_sink(struct elastic_exchange *x); /* what takes the answers, wherever they come from */
+void run_begun(struct elastic_exchange *x);              /* a call is under way: its time-out begins */
 void run_inference(struct elastic_exchange *x); /* POST */
 void run_stream(struct elastic_exchange *x);    /* POST …/_stream */
 /* When the endpoint's turn has come: x->request goes to the engine, for the model named by x->stream.model. */
@@ -97,6 +104,9 @@ void run_in_turn(struct elastic_exchange *x);
 void run_closed(struct elastic_exchange *x);    /* the client has gone, or has its answer */
 void run_writable(struct elastic_exchange *x);
 void run_cleanup(struct elastic_exchange *x);
+
+/* ---- away.c ---- */
+void away_run(struct elastic_exchange *x, const struct endpoint *endpoint, struct view model); /* as run_engine() */
 
 /* ---- chunk.c ---- */
 void chunk_run(struct elastic_exchange *x); /* POST …/_chunk */

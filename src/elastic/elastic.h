@@ -7,6 +7,7 @@
 #define CRATON_ELASTIC_ELASTIC_H
 
 #include "aws/credentials.h"
+#include "elastic/config.h"
 #include "engine/documents.h"
 #include "iam/seal.h"
 #include "models/registry.h"
@@ -23,13 +24,15 @@ struct elastic_options { /* all of it is borrowed */
     struct store *store;
     const struct seal *seal;
     const struct credentials *credentials; /* the key pairs that endpoints may name */
+    struct url_list servers;               /* other AWS-compatible ones that endpoints may name */
     uint64_t body_limit;
     unsigned json_depth;
     const char *version; /* Craton's, for GET / */
 };
 
 struct elastic *elastic_create(const struct elastic_options *options); /* NULL when out of memory */
-/* After loop_destroy(), since work may use it till then; NULL is fine. */
+void elastic_stop(struct elastic *elastic); /* before loop_destroy(), when all exchanges are closed; NULL is fine */
+/* Stopped, and after loop_destroy(), since work may use it till then; NULL is fine. */
 void elastic_destroy(struct elastic *elastic);
 bool elastic_load(struct elastic *elastic); /* the stored endpoints, before the first request */
 

@@ -215,6 +215,17 @@ static bool seal_keys(const struct endpoints *endpoints, struct arena *arena, co
     return ok && endpoint->secrets.len > 0;
 }
 
+bool endpoints_reveal(const struct endpoints *endpoints, struct arena *arena, const struct endpoint *endpoint, struct key_pair *out)
+{
+    struct view plain, context = name_of(arena, endpoint->account, endpoint->id);
+    if (!seal_reveal(endpoints->seal, endpoint->secrets, context, arena, &plain))
+        return false;
+    const struct json *pair = json_parse(arena, plain, JSON_DEPTH_DEFAULT, NULL);
+    out->access_key = json_get_string(pair, "access_key");
+    out->secret_key = json_get_string(pair, "secret_key");
+    return out->secret_key.len > 0;
+}
+
 static enum store_status write_endpoint(struct endpoints *endpoints, struct arena *arena, const struct endpoint *wanted,
                                         const struct key_pair *keys, enum store_action action)
 {

@@ -32,6 +32,8 @@ enum store_status endpoints_add(struct endpoints *endpoints, struct arena *arena
 /* Replaces the record of endpoint->version; with the sealed keys it has when keys->secret_key is empty. */
 enum store_status endpoints_replace(struct endpoints *endpoints, struct arena *arena, const struct endpoint *endpoint,
                                     const struct key_pair *keys);
+/* The key pair of a stored endpoint, in the arena. False: it was sealed with another key. Does not block. */
+bool endpoints_reveal(const struct endpoints *endpoints, struct arena *arena, const struct endpoint *endpoint, struct key_pair *out);
 enum store_status endpoints_remove(struct endpoints *endpoints, const struct endpoint *endpoint);
 
 #endif

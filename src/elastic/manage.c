@@ -77,7 +77,7 @@ static void prove(struct elastic_exchange *x)
 
 void manage_put(struct elastic_exchange *x)
 {
-    if (!config_read(x->body, x->route.task, x->route.id, &x->error, &x->endpoint, &x->keys)) {
+    if (!config_read(x->body, x->route.task, x->route.id, &x->elastic->options.servers, &x->error, &x->endpoint, &x->keys)) {
         reply_error(x);
         return;
     }

@@ -52,12 +52,33 @@ static void set_engine_error(struct elastic_exchange *x, const struct engine_end
     const struct failure *failure = &failures[end->status];
     const char *message = failure->message != NULL ? failure->message : end->message != NULL ? end->message
                                                                                              : "the model failed";
+    int status = failure->status;
+    if (x->upstream != NULL && end->original_status > 0) {  /* another server: it knows what is wrong */
+        status = end->original_status;
+        message = end->message;
+    }
     if (x->timed_out)
         set_timeout_error(x);
     else
-        error_set(&x->error, failure->status, ERROR_STATUS,
+        error_set(&x->error, status, ERROR_STATUS,
                   "Received an error response for request from inference entity id [" VIEW_FMT "]. Error message: [%s]",
                   VIEW_ARG(x->route.id), message);
+}
+
+static void pause_call(struct elastic_exchange *x, bool paused)
+{
+    if (x->call != NULL)
+        engine_pause(x->call, paused);
+    else if (x->upstream != NULL)
+        upstream_pause(x->upstream, paused);
+}
+
+static void cancel_call(struct elastic_exchange *x)
+{
+    if (x->call != NULL)
+        engine_cancel(x->call);
+    else
+        upstream_cancel(x->upstream);
 }
 
 static void flush_stream(struct elastic_exchange *x)
@@ -77,8 +98,8 @@ static void flush_stream(struct elastic_exchange *x)
         x->started = true;
         http_start(x->ex, &(struct http_response){ .status = 200, .headers = sent, .header_count = sizeof(sent) / sizeof(sent[0]) });
     }
-    if (!http_write(x->ex, buf_view(&x->reply)) && x->call != NULL)
-        engine_pause(x->call, true);
+    if (!http_write(x->ex, buf_view(&x->reply)))
+        pause_call(x, true);
     buf_clear(&x->reply);
 }
 
@@ -127,8 +148,18 @@ static void ran_out_of_time(void *arg)
     struct elastic_exchange *x = arg;
     x->timer = NULL;
     x->timed_out = true;
-    if (x->call != NULL)
-        engine_cancel(x->call);
+    cancel_call(x);
+}
+
+struct engine_sink run_sink(struct elastic_exchange *x)
+{
+    return (struct engine_sink){ .ctx = x, .on_delta = on_deltas, .on_vectors = on_vectors, .on_end = on_end };
+}
+
+void run_begun(struct elastic_exchange *x)
+{
+    if (x->params.has_timeout)
+        x->timer = loop_timer_start(x->elastic->options.loop, x->params.timeout_ms, ran_out_of_time, x);
 }
 
 static bool resolve(struct elastic_exchange *x, const struct endpoint *endpoint, struct view model)
@@ -145,8 +176,12 @@ static bool resolve(struct elastic_exchange *x, const struct endpoint *endpoint,
 
 void run_engine(struct elastic_exchange *x, const struct endpoint *endpoint, struct view model)
 {
-    const struct engine_sink sink = { .ctx = x, .on_delta = on_deltas, .on_vectors = on_vectors, .on_end = on_end };
+    const struct engine_sink sink = run_sink(x);
     struct principal payer;
+    if (endpoint->url.len > 0) {
+        away_run(x, endpoint, model);
+        return;
+    }
     if (!check_keys(x, endpoint, &payer) || !resolve(x, endpoint, model)) {
         x->finished(x);
         return;
@@ -164,8 +199,8 @@ void run_engine(struct elastic_exchange *x, const struct endpoint *endpoint, str
         error_set(&x->error, 503, ERROR_STATUS, "The server is out of memory. Try your request again.");
         x->finished(x);
         exchange_left(x);
-    } else if (x->params.has_timeout) {
-        x->timer = loop_timer_start(x->elastic->options.loop, x->params.timeout_ms, ran_out_of_time, x);
+    } else {
+        run_begun(x);
     }
 }
 
@@ -331,20 +366,20 @@ void run_stream(struct elastic_exchange *x)
 void run_closed(struct elastic_exchange *x)
 {
     limiter_leave(&x->ticket);
-    if (x->call != NULL)
-        engine_cancel(x->call);
+    cancel_call(x);
 }
 
 void run_writable(struct elastic_exchange *x)
 {
-    if (x->call != NULL)
-        engine_pause(x->call, false);
+    pause_call(x, false);
 }
 
 void run_cleanup(struct elastic_exchange *x)
 {
     loop_timer_cancel(x->timer);
     x->timer = NULL;
+    upstream_destroy(x->upstream);
+    x->upstream = NULL;
     if (x->answer.arena != NULL)
         answer_free(&x->answer);
 }

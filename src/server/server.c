@@ -298,7 +298,7 @@ static bool open_engine(struct server *server)
 
 static bool open_elastic(struct server *server)
 {
-    const struct elastic_options options = {
+    struct elastic_options options = {
         .loop = server->loop,
         .engine = server->engine,
         .documents = server->documents,
@@ -310,8 +310,11 @@ static bool open_elastic(struct server *server)
         .json_depth = (unsigned)config_number(server->config, CONFIG_NET_JSON_DEPTH),
         .version = CRATON_VERSION,
     };
+    struct config_error error;
+    if (!settings_elastic_servers(server->config, server->arena, &options.servers, &error))
+        return complain("settings", error.message);
     server->elastic = elastic_create(&options);
-    return server->elastic != NULL && elastic_load(server->elastic);
+    return (server->elastic != NULL && elastic_load(server->elastic)) || complain("inference endpoints", "they could not be read");
 }
 
 static bool open_doors(struct server *server)
@@ -342,7 +345,7 @@ static bool open_doors(struct server *server)
         return complain("operations", words);
     server->aws = aws_front_handler(server->front);
     if (!open_elastic(server))
-        return complain("inference endpoints", "they could not be read");
+        return false;
     if (open)
         log_warn("authentication is off: every call is taken as the administrator's");
     return true;
@@ -468,6 +471,7 @@ static void close_all(struct server *server)
     http_server_destroy(server->http);
     engine_stop(server->engine);
     documents_stop(server->documents);
+    elastic_stop(server->elastic);
     aws_front_destroy(server->front);
     metrics_destroy(server->metrics);
     if (server->identity.iam != NULL)

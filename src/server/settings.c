@@ -294,6 +294,31 @@ bool settings_elastic_listen(const struct config *config, struct arena *arena, s
            fail(error, "auth: off is for loopback addresses alone: let elastic.listen be on 127.0.0.1, or leave authentication on");
 }
 
+/* elastic.endpoint_urls:
+ *   - https://bedrock-runtime.us-east-1.amazonaws.com
+ */
+bool settings_elastic_servers(const struct config *config, struct arena *arena, struct url_list *out, struct config_error *error)
+{
+    static const char key[] = "elastic.endpoint_urls";
+    const struct config_node *list = config_tree(config, CONFIG_ELASTIC_ENDPOINT_URLS);
+    size_t count = config_node_size(list);
+    struct view *urls = ARENA_ARRAY(arena, struct view, count + 1);
+    if (urls == NULL)
+        return fail(error, "out of memory");
+    for (size_t i = 0; i < count; i++) {
+        struct view url = config_node_text(config_node_at(list, i));
+        if (view_ends_with(url, VIEW("/")))
+            url.len--;
+        size_t scheme = view_starts_with(url, VIEW("https://")) ? 8 : view_starts_with(url, VIEW("http://")) ? 7 : 0;
+        struct view authority = view_from(url, scheme);
+        if (scheme == 0 || authority.len == 0 || view_find(authority, VIEW("/")) != VIEW_NPOS)
+            return node_fail(error, config_node_at(list, i), key, "each is a URL without a path, such as https://host:port");
+        urls[i] = url;
+    }
+    *out = (struct url_list){ .urls = urls, .count = count };
+    return true;
+}
+
 bool settings_auth_allowed(const struct config *config, const char *host)
 {
     if (strcmp(config_string(config, CONFIG_AUTH), "on") == 0)

@@ -6,6 +6,7 @@
 #define CRATON_SERVER_SETTINGS_H
 
 #include "base/config.h"
+#include "elastic/config.h"
 #include "engine/engine.h"
 #include "models/registry.h"
 #include "net/http.h"
@@ -32,6 +33,9 @@ bool settings_http(const struct config *config, const struct places *places, str
 /* Changes the address to that of the second listener. */
 bool settings_elastic_listen(const struct config *config, struct arena *arena, struct http_server_options *options,
                              struct config_error *error);
+
+/* The servers that inference endpoints may name. */
+bool settings_elastic_servers(const struct config *config, struct arena *arena, struct url_list *out, struct config_error *error);
 
 /* Serving without authentication is for loopback addresses alone. */
 bool settings_auth_allowed(const struct config *config, const char *host);

@@ -25,11 +25,14 @@ struct outcome {
     struct key_pair keys;
 };
 
+static const struct view server_urls[] = { VIEW_INIT("https://bedrock.example.com"), VIEW_INIT("http://127.0.0.1:4747") };
+static const struct url_list servers = { server_urls, 2 };
+
 static struct outcome put_as(struct arena *arena, const char *id, enum elastic_task task, const char *body)
 {
     struct outcome out;
     error_init(&out.error, arena);
-    out.ok = config_read(body_of(arena, body), task, view_from_cstr(id), &out.error, &out.endpoint, &out.keys);
+    out.ok = config_read(body_of(arena, body), task, view_from_cstr(id), &servers, &out.error, &out.endpoint, &out.keys);
     assert_int_equal(out.ok, !error_is_set(&out.error));
     return out;
 }
@@ -122,6 +125,11 @@ static const struct refusal refusals[] = {
     { TASK_COMPLETION, "{'service': 'amazonbedrock', 'service_settings': {" KEYS ", 'provider': 'meta', 'model': 'm', 'similarity': "
                        "'cosine'}}",
       ERROR_STATUS, "Configuration contains settings [{similarity=cosine}] unknown to the [amazonbedrock] service" },
+    { TASK_COMPLETION, "{'service': 'amazonbedrock', 'service_settings': {" KEYS ", 'provider': 'meta', 'model': 'm', 'endpoint_url': "
+                       "'http://elsewhere'}}",
+      ERROR_VALIDATION,
+      "Validation Failed: 1: [service_settings] Invalid value [http://elsewhere] received. [endpoint_url] must be one that the setting "
+      "elastic.endpoint_urls of this server names;" },
 
     /* task settings */
     { TASK_COMPLETION, "{'service': 'amazonbedrock', " COHERE ", 'task_settings': {'temperature': 1, 'top_p': 1.5, 'top_k': -0.5, "
@@ -241,6 +249,16 @@ static void the_document_of_a_completion_endpoint_has_defaults_and_no_secrets(vo
                         "{'inference_id':'my-endpoint','task_type':'completion','service':'amazonbedrock','service_settings':{"
                         "'region':'us-east-1','model':'m','provider':'AMAZONTITAN','rate_limit':{'requests_per_minute':240}}}");
     assert_view_is(out.keys.secret_key, "SK");
+}
+
+static void a_server_that_the_configuration_names_may_be_chosen(void **state)
+{
+    struct outcome out = put(*state, TASK_COMPLETION, "{'service': 'amazonbedrock', 'service_settings': {" KEYS ", 'provider': 'meta', "
+                                                      "'model': 'm', 'endpoint_url': 'https://bedrock.example.com/'}}");
+    assert_true(out.ok);
+    assert_view_is(out.endpoint.url, "https://bedrock.example.com");
+    assert_non_null(strstr(document(*state, &out.endpoint), "'rate_limit':{'requests_per_minute':240},"
+                                                            "'endpoint_url':'https://bedrock.example.com'}"));
 }
 
 static void task_settings_are_echoed_as_decimals(void **state)
@@ -368,6 +386,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(hundreds_of_unknown_settings_are_told_without_end, make_arena, drop_arena),
         cmocka_unit_test_setup_teardown(the_document_of_an_embedding_endpoint, make_arena, drop_arena),
         cmocka_unit_test_setup_teardown(the_document_of_a_completion_endpoint_has_defaults_and_no_secrets, make_arena, drop_arena),
+        cmocka_unit_test_setup_teardown(a_server_that_the_configuration_names_may_be_chosen, make_arena, drop_arena),
         cmocka_unit_test_setup_teardown(task_settings_are_echoed_as_decimals, make_arena, drop_arena),
         cmocka_unit_test_setup_teardown(a_record_reads_back_as_it_was, make_arena, drop_arena),
         cmocka_unit_test(a_digest_depends_on_both_keys),

@@ -118,6 +118,24 @@ static void the_keys_are_sealed_for_their_endpoint_alone(void **state)
     endpoint_set_release(set);
 }
 
+static void the_keys_come_back_for_calls_elsewhere(void **state)
+{
+    struct fixture *f = *state;
+    struct endpoint a = endpoint_of("a");
+    struct key_pair found;
+    a.url = VIEW("https://bedrock.example.com");
+    assert_int_equal(endpoints_add(f->endpoints, f->arena, &a, &keys), STORE_OK);
+    struct endpoint_set *set = endpoints_acquire(f->endpoints);
+    struct endpoint stored = *endpoint_set_find(set, ACCOUNT, VIEW("a"));
+    assert_view_eq(stored.url, a.url);
+    assert_true(endpoints_reveal(f->endpoints, f->arena, &stored, &found));
+    assert_view_eq(found.access_key, keys.access_key);
+    assert_view_eq(found.secret_key, keys.secret_key);
+    stored.id = VIEW("b"); /* sealed for another */
+    assert_false(endpoints_reveal(f->endpoints, f->arena, &stored, &found));
+    endpoint_set_release(set);
+}
+
 static void a_change_needs_the_version_that_was_read(void **state)
 {
     struct fixture *f = *state;
@@ -157,6 +175,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         STORE_TEST(what_is_added_is_found_also_after_a_restart),
         STORE_TEST(the_keys_are_sealed_for_their_endpoint_alone),
+        STORE_TEST(the_keys_come_back_for_calls_elsewhere),
         STORE_TEST(a_change_needs_the_version_that_was_read),
         STORE_TEST(what_is_removed_is_gone),
     };

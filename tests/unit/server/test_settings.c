@@ -127,6 +127,27 @@ static void models_and_backends_are_read(void **state)
     assert_int_equal(options.extras[1].dimensions, 1024);
 }
 
+static void servers_of_inference_endpoints_are_plain_urls(void **state)
+{
+    static const char *const wrong[] = { "ftp://x", "https://", "https://x/path", "[a]", "x" };
+    struct fixture *f = *state;
+    struct url_list servers;
+    char yaml[128];
+    assert_true(settings_elastic_servers(f->config, f->arena, &servers, &f->error));
+    assert_int_equal(servers.count, 0);
+    set(f, "elastic:\n  endpoint_urls:\n    - https://bedrock.example.com/\n    - http://127.0.0.1:4747\n");
+    assert_true(settings_elastic_servers(f->config, f->arena, &servers, &f->error));
+    assert_int_equal(servers.count, 2);
+    assert_view_is(servers.urls[0], "https://bedrock.example.com");
+    assert_view_is(servers.urls[1], "http://127.0.0.1:4747");
+    for (size_t i = 0; i < COUNT_OF(wrong); i++) {
+        snprintf(yaml, sizeof(yaml), "elastic:\n  endpoint_urls:\n    - %s\n", wrong[i]);
+        set(f, yaml);
+        assert_false(settings_elastic_servers(f->config, f->arena, &servers, &f->error));
+        assert_non_null(strstr(f->error.message, "line 3: elastic.endpoint_urls"));
+    }
+}
+
 static void a_half_written_mapping_names_its_line(void **state)
 {
     struct fixture *f = *state;
@@ -173,6 +194,7 @@ int main(void)
         TEST(everything_lies_in_the_data_directory), TEST(without_a_directory_the_xdg_one_is_taken),
         TEST(addresses_are_taken_apart),             TEST(without_authentication_only_loopback_is_served),
         TEST(a_certificate_needs_its_key),           TEST(models_and_backends_are_read),
+        TEST(servers_of_inference_endpoints_are_plain_urls), TEST(what_cannot_be_meant_is_refused),
         TEST(a_half_written_mapping_names_its_line), TEST(what_cannot_be_meant_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
