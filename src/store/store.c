@@ -287,12 +287,14 @@ static enum store_status apply_one(struct sql *sql, const struct store_write *wr
     bool exists = found == STORE_OK;
     if (write->action == STORE_CREATE && exists)
         return STORE_EXISTS;
-    if (write->action == STORE_UPDATE || write->action == STORE_DELETE) {
+    if (write->action == STORE_UPDATE || write->action == STORE_DELETE || write->action == STORE_CHECK) {
         if (!exists)
             return STORE_NOT_FOUND;
         if (record->version != 0 && record->version != stamp->version)
             return STORE_CONFLICT;
     }
+    if (write->action == STORE_CHECK)
+        return STORE_OK;
     if (write->action == STORE_DELETE)
         return erase(sql, &record->key);
     return exists ? replace(sql, record, stamp, now_ms) : insert(sql, record, stamp, now_ms);
@@ -314,7 +316,7 @@ static enum store_status apply_all(struct sql *sql, void *arg)
     for (apply->at = 0; apply->at < apply->count; apply->at++) {
         const struct store_write *write = &apply->writes[apply->at];
         enum store_status status = apply_one(sql, write, &apply->stamps[apply->at], apply->now_ms);
-        if (status == STORE_OK && !view_eq(counted, write->record.key.kind))
+        if (status == STORE_OK && write->action != STORE_CHECK && !view_eq(counted, write->record.key.kind))
             status = count_change(sql, counted = write->record.key.kind);
         if (status != STORE_OK)
             return status;

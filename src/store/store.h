@@ -64,6 +64,7 @@ enum store_action {
     STORE_UPDATE,                                           /* replaces state, index and json of what has record.version; 0: any */
     STORE_PUT,                                              /* creates or replaces */
     STORE_DELETE,                                           /* what has record.version; 0: any. Its lease goes too */
+    STORE_CHECK,                                            /* changes nothing: the others need a record of record.version; 0: any */
 };
 
 struct store_write {

@@ -224,6 +224,28 @@ static void what_cannot_be_opened_says_why(void **state)
     store_close(NULL);
 }
 
+static void a_check_changes_nothing_but_must_hold_for_the_others(void **state)
+{
+    (void)state;
+    struct store_record home = record_of("home", "1"), back;
+    assert_int_equal(store_create(fixture_store, &home), STORE_OK);
+    struct store_write writes[] = {
+        { .action = STORE_PUT, .record = record_of("b", "2") },
+        { .action = STORE_CHECK, .record = { .key = home.key, .version = 2 } },
+    };
+    size_t failed = 99;
+    assert_int_equal(store_apply(fixture_store, writes, 2, &failed), STORE_CONFLICT);
+    assert_int_equal(failed, 1);
+    assert_int_equal(store_get(fixture_store, fixture_arena, &writes[0].record.key, &back), STORE_NOT_FOUND);
+    writes[1].record.version = 1;
+    assert_int_equal(store_apply(fixture_store, writes, 2, &failed), STORE_OK);
+    assert_int_equal(store_get(fixture_store, fixture_arena, &home.key, &back), STORE_OK);
+    assert_int_equal(back.version, 1);
+    assert_int_equal(store_delete(fixture_store, &home.key, 0), STORE_OK);
+    writes[1].record.version = 0;
+    assert_int_equal(store_apply(fixture_store, writes, 2, &failed), STORE_NOT_FOUND);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -238,6 +260,7 @@ int main(void)
         TEST(compare_and_swap_loses_no_update),
         TEST(records_outlive_the_store),
         TEST(a_store_of_a_newer_program_is_refused),
+        TEST(a_check_changes_nothing_but_must_hold_for_the_others),
         TEST(what_cannot_be_opened_says_why),
     };
     return cmocka_run_group_tests_name("store", tests, NULL, NULL);
