@@ -205,13 +205,14 @@ struct object_remote {                                      /* of one bucket */
 struct objects_options {
     struct store *store;
     const struct clock *clock;
-    const char *dir;                                        /* DATA/objects, made when needed */
+    const char *dir;                                        /* DATA/objects, made when needed; hard links must work there */
     const struct object_remote *remotes;                    /* copied */
     size_t remote_count;
     struct view account;                                    /* owns the buckets of the configuration */
+    bool recover;                                           /* remove what a killed process left half-written: the server alone */
 };
 
-/* Removes what a killed process left half-written. NULL with a message in error. */
+/* NULL with a message in error. */
 struct objects *objects_open(const struct objects_options *options, char *error, size_t error_size);
 void objects_close(struct objects *objects);                /* when nothing is open; NULL is fine */
 

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "elastic/elastic.h"
 #include "iam/keys.h"
+#include "objects/objects.h"
 #include "server/handlers.h"
 #include "server/identity.h"
 #include "server/signals.h"
@@ -27,6 +28,7 @@ struct server {
 
     struct seal *seal;
     struct store *store;
+    struct objects *objects;
     struct iam_store iam_store;
     struct iam *iam;
     struct identity identity;
@@ -269,6 +271,16 @@ static bool open_data(struct server *server)
     server->store = store_open(server->places->store, clock_system(), &error);
     if (server->store == NULL)
         return complain("store", error.message);
+    const struct objects_options objects = {
+        .store = server->store,
+        .clock = clock_system(),
+        .dir = server->places->objects,
+        .account = view_from_cstr(config_string(server->config, CONFIG_ACCOUNT)),
+        .recover = true,
+    };
+    server->objects = objects_open(&objects, words, sizeof(words));
+    if (server->objects == NULL)
+        return complain("objects", words);
     server->iam_store = (struct iam_store){
         .store = server->store, .seal = server->seal, .account = view_from_cstr(config_string(server->config, CONFIG_ACCOUNT))
     };
@@ -482,6 +494,7 @@ static void close_all(struct server *server)
     elastic_destroy(server->elastic);
     models_destroy(server->models);
     iam_destroy(server->iam);
+    objects_close(server->objects);
     store_close(server->store);
     seal_close(server->seal);
     arena_destroy(server->arena);

@@ -67,6 +67,7 @@ bool places_find(const struct config *config, struct arena *arena, struct places
         .endpoint = arena_printf(arena, "%s/endpoint", data),
         .models = arena_printf(arena, "%s/models", data),
         .spool = arena_printf(arena, "%s/spool", data),
+        .objects = arena_printf(arena, "%s/objects", data),
         .shared_models = shared_models(config, arena, program),
         .worker = arena_printf(arena, "%s/craton-worker", program),
     };

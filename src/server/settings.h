@@ -18,6 +18,7 @@ struct places {                /* NULL only when the arena is exhausted */
     const char *endpoint;      /* DATA/endpoint: the URL of the running server */
     const char *models;        /* DATA/models */
     const char *spool;         /* DATA/spool: large bodies on their way */
+    const char *objects;       /* DATA/objects */
     const char *shared_models; /* read-only models that the set-up installed; may not exist */
     const char *worker;        /* the craton-worker program */
 };

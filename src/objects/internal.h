@@ -1,0 +1,135 @@
+/* objects/internal.h - what the files of objects/ share.
+ *
+ * Below the directory of the objects lie
+ *
+ *     data/ab/abcd…     the bytes of one put, under its id; a store record (OBJECT_KIND) names it, or it is rubbish
+ *     pending/abcd…     a second link to each file of which a record may or may not be committed just now: after a crash these, and
+ *                       only these, are looked at
+ *     uploads/UPLOAD/…  the parts of an upload, until it is completed
+ */
+#ifndef CRATON_OBJECTS_INTERNAL_H
+#define CRATON_OBJECTS_INTERNAL_H
+
+#include "base/buf.h"
+#include "base/checksum.h"
+#include "objects/objects.h"
+
+#define BUCKET_KIND      "bucket"
+#define OBJECT_OWN_KIND  "object.own"                       /* of OBJECT_OWN_BUCKET: those who watch for objects need not hear of it */
+#define BUCKET_DELETING  "deleting"                         /* the state of a bucket that is being looked through */
+
+#define ID_SIZE          33                                 /* 32 hexadecimal digits and a NUL */
+#define SCRATCH_MAX      (4u << 20)                         /* an arena of ours: a page of records */
+#define TRIES_MAX        100                                /* against others who change the same object at the same time */
+
+struct objects {
+    struct store *store;
+    const struct clock *clock;
+    struct arena *arena;                                    /* what lives as long as this */
+    int data_fd, pending_fd, uploads_fd;
+    struct object_remote *remotes;
+    size_t remote_count;
+    struct view account;
+};
+
+/* ---- objects.c ---- */
+
+enum object_status status_of_store(enum store_status status);
+enum object_status status_of_errno(int code, const char *what);     /* logs what is OBJECT_ERROR; code may be negative */
+void make_id(char out[ID_SIZE]);
+
+/* ---- bucket.c ---- */
+
+struct bucket {
+    enum bucket_place place;
+    uint64_t version;                                       /* of its record; 0: it has none */
+    bool deleting;
+    struct view directory;                                  /* of a linked one */
+    const struct object_remote *remote;
+};
+/* What is found lives in the arena. */
+enum object_status bucket_resolve(struct objects *objects, struct arena *arena, struct view name, struct bucket *out);
+struct store_key bucket_key(struct view name);
+
+/* ---- record.c: an object as a record ---- */
+
+bool key_is_valid(struct view key);
+/* The id lives in the arena; its ptr is NULL when that is exhausted. */
+struct store_key object_key(struct arena *arena, struct view bucket, struct view key);
+/* upload: the one that made it, or empty. */
+bool info_write(const struct object_info *info, struct view upload, struct buf *json);
+bool info_read(struct arena *arena, const struct store_record *record, struct object_info *out);
+struct view info_upload(struct arena *arena, const struct store_record *record);
+bool info_copy(struct arena *arena, const struct object_info *info, struct object_info *out);
+/* Fields in the arena. *out is NULL with false when that is exhausted. */
+bool fields_copy(struct arena *arena, const struct object_field *fields, size_t count, const struct object_field **out);
+
+const char *checksum_name(enum object_checksum checksum);
+enum object_checksum checksum_of_name(struct view name);   /* OBJECT_CHECKSUM_NONE for an unknown one */
+enum checksum_type checksum_type_of(enum object_checksum checksum); /* not for OBJECT_CHECKSUM_NONE */
+
+/* ---- files.c: bytes below the directory; 0 or a negative errno ---- */
+
+bool files_open_dirs(struct objects *objects, const char *dir, char *error, size_t error_size);
+void files_close_dirs(struct objects *objects);
+int files_create(struct objects *objects, const char *id);  /* in pending; a descriptor, locked as long as it is open */
+int files_adopt(struct objects *objects, const char *id, int fd);   /* an unlinked file becomes the pending one; -EXDEV and others: copy it */
+int files_place(struct objects *objects, const char *id, int fd);   /* also in data, and durable */
+int files_doubt(struct objects *objects, const char *id);   /* of data: also in pending, since its record may go */
+void files_settle(struct objects *objects, const char *id); /* no longer pending */
+void files_drop(struct objects *objects, const char *id);   /* out of data and pending */
+int files_open(struct objects *objects, const char *id);    /* to read; a descriptor */
+bool files_recover(struct objects *objects);                /* what is pending and not locked is kept or dropped, as the store says */
+int write_whole(int fd, struct view bytes);
+
+/* ---- commit.c: the record changes, and with it which bytes are the object's ---- */
+
+bool condition_holds(const struct object_condition *condition, const struct object_info *current, enum object_status *status);
+
+struct commit {
+    struct view bucket, key;
+    const struct object_info *info;                         /* NULL: delete */
+    struct view upload;                                     /* see info_write() */
+    struct object_condition condition;
+    struct store_write *others;                             /* to be done with it, or not at all */
+    size_t other_count;
+    enum object_status other_failed;                        /* the status when one of these was in the way */
+    bool keep_bytes;                                        /* info has the id of the object as it is: only its description changes */
+};
+/* The old object's bytes go. The new one's are dropped when it fails, unless it may have happened all the same. */
+enum object_status commit_object(struct objects *objects, const struct commit *commit);
+
+/* ---- write.c ---- */
+
+#define EXPECTED_MAX 4
+
+struct digest {
+    struct checksum sum;
+    bool expected;
+    uint8_t value[CHECKSUM_SIZE_MAX];                       /* what is expected, later what came out */
+};
+
+/* The places bytes can go to. Statuses stick in the writer. */
+struct writer_kind {
+    enum object_status (*write)(struct object_writer *writer, struct view bytes);
+    enum object_status (*end)(struct object_writer *writer, struct arena *arena, struct object_info *out);
+    void (*abort)(struct object_writer *writer);            /* also after a failed end */
+};
+
+struct object_writer {
+    struct objects *objects;
+    struct arena *arena;
+    const struct writer_kind *kind;
+    struct object_put put;                                  /* copied */
+    enum object_status status;
+    uint64_t size;
+    struct digest digests[EXPECTED_MAX];                    /* MD5, the one to keep, others */
+    size_t digest_count;
+
+    int fd;                                                 /* local: -1 until the first bytes */
+    char id[ID_SIZE];
+    char *buffer;
+    size_t buffered;
+};
+
+#endif
