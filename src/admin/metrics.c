@@ -28,7 +28,8 @@ struct operation_metrics {
 
 struct metrics {
     size_t operation_count;
-    struct operation_metrics **operations;                  /* by index, made at the first call; the last is for no operation */
+    size_t count;                                           /* of places in operations: those in the tables, one for none, and names */
+    struct operation_metrics **operations;                  /* each made at its first call */
 };
 
 struct metrics *metrics_create(size_t operation_count)
@@ -37,7 +38,8 @@ struct metrics *metrics_create(size_t operation_count)
     if (metrics == NULL)
         return NULL;
     metrics->operation_count = operation_count;
-    metrics->operations = calloc(operation_count + 1, sizeof(*metrics->operations));
+    metrics->count = operation_count + 1;
+    metrics->operations = calloc(metrics->count + METRICS_NAMES_MAX, sizeof(*metrics->operations));
     if (metrics->operations == NULL) {
         free(metrics);
         return NULL;
@@ -49,21 +51,35 @@ void metrics_destroy(struct metrics *metrics)
 {
     if (metrics == NULL)
         return;
-    for (size_t i = 0; i <= metrics->operation_count; i++)
+    for (size_t i = 0; i < metrics->count; i++)
         free(metrics->operations[i]);
     free(metrics->operations);
     free(metrics);
 }
 
-static struct operation_metrics *metrics_of(struct metrics *metrics, const struct operation *operation)
+/* NULL when out of memory. */
+static struct operation_metrics *metrics_at(struct metrics *metrics, size_t index, struct view name)
 {
-    size_t index = operation != NULL ? operation->index : metrics->operation_count;
     if (metrics->operations[index] == NULL) {
         metrics->operations[index] = calloc(1, sizeof(struct operation_metrics));
         if (metrics->operations[index] != NULL)
-            metrics->operations[index]->name = operation != NULL ? operation->name : VIEW("none");
+            metrics->operations[index]->name = name;
     }
     return metrics->operations[index];
+}
+
+/* NULL when out of memory, or when there are too many names. */
+static struct operation_metrics *metrics_named(struct metrics *metrics, struct view name)
+{
+    size_t index = metrics->operation_count + 1;
+    while (index < metrics->count && !view_eq(metrics->operations[index]->name, name))
+        index++;
+    if (index == metrics->operation_count + 1 + METRICS_NAMES_MAX)
+        return NULL;
+    struct operation_metrics *of = metrics_at(metrics, index, name);
+    if (of != NULL && index == metrics->count)
+        metrics->count++;
+    return of;
 }
 
 static size_t status_index(int status)
@@ -84,16 +100,26 @@ static void observe(struct histogram *histogram, int64_t us)
     histogram->sum_us += us;
 }
 
-void metrics_call(struct metrics *metrics, const struct operation *operation, int http_status, int64_t duration_us,
-                  const struct call_stats *stats)
+static void count_call(struct operation_metrics *of, int http_status, int64_t duration_us, const struct call_stats *stats)
 {
-    struct operation_metrics *of = metrics_of(metrics, operation);
     if (of == NULL)
         return;
     of->by_status[status_index(http_status)]++;
     observe(&of->duration, duration_us);
     if (stats != NULL && stats->first_token_us >= 0)
         observe(&of->first_token, stats->first_token_us);
+}
+
+void metrics_call(struct metrics *metrics, const struct operation *operation, int http_status, int64_t duration_us,
+                  const struct call_stats *stats)
+{
+    size_t index = operation != NULL ? operation->index : metrics->operation_count;
+    count_call(metrics_at(metrics, index, operation != NULL ? operation->name : VIEW("none")), http_status, duration_us, stats);
+}
+
+void metrics_request(struct metrics *metrics, const char *name, int http_status, int64_t duration_us, const struct call_stats *stats)
+{
+    count_call(metrics_named(metrics, view_from_cstr(name)), http_status, duration_us, stats);
 }
 
 /* ---- the text ---- */
@@ -106,7 +132,7 @@ static void write_type(struct buf *out, const char *name, const char *type, cons
 static void write_counts(const struct metrics *metrics, struct buf *out)
 {
     write_type(out, "craton_calls_total", "counter", "Calls that have ended, by operation and HTTP status.");
-    for (size_t i = 0; i <= metrics->operation_count; i++) {
+    for (size_t i = 0; i < metrics->count; i++) {
         const struct operation_metrics *of = metrics->operations[i];
         for (size_t j = 0; of != NULL && j <= STATUS_COUNT; j++) {
             if (of->by_status[j] > 0)
@@ -134,13 +160,13 @@ static void write_histogram(struct buf *out, const char *name, struct view opera
 static void write_histograms(const struct metrics *metrics, struct buf *out)
 {
     write_type(out, "craton_call_duration_seconds", "histogram", "From the first byte of a request to the last of its answer.");
-    for (size_t i = 0; i <= metrics->operation_count; i++) {
+    for (size_t i = 0; i < metrics->count; i++) {
         const struct operation_metrics *of = metrics->operations[i];
         if (of != NULL)
             write_histogram(out, "craton_call_duration_seconds", of->name, &of->duration);
     }
     write_type(out, "craton_first_token_seconds", "histogram", "From the submission of a generation to its first token.");
-    for (size_t i = 0; i < metrics->operation_count; i++) {
+    for (size_t i = 0; i < metrics->count; i++) {
         const struct operation_metrics *of = metrics->operations[i];
         if (of != NULL && of->first_token.sum_us > 0)
             write_histogram(out, "craton_first_token_seconds", of->name, &of->first_token);

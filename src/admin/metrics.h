@@ -18,6 +18,10 @@ void metrics_destroy(struct metrics *metrics);                          /* NULL 
 void metrics_call(struct metrics *metrics, const struct operation *operation, int http_status, int64_t duration_us,
                   const struct call_stats *stats);
 
+/* The same for a door without rows of operations. The name is constant; METRICS_NAMES_MAX of them are told apart. */
+#define METRICS_NAMES_MAX 64
+void metrics_request(struct metrics *metrics, const char *name, int http_status, int64_t duration_us, const struct call_stats *stats);
+
 struct metrics_gauges {
     unsigned connections;
     int64_t uptime_s;

@@ -72,7 +72,7 @@ void call_on_writable(struct call *call, void (*on_writable)(struct call *call, 
 /* ---- for the log line and the metrics ---- */
 struct call_stats {
     struct view model_id;                                   /* as asked */
-    struct view served_by;                                  /* the local model */
+    struct view served_by;                                  /* the local model, and its layout */
     int64_t input_tokens, output_tokens, cached_tokens;     /* -1: not an inference call */
     int64_t first_token_us;                                 /* from the start of the call; -1: none */
 };

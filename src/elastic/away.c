@@ -33,18 +33,23 @@ static void prepare(struct elastic_exchange *x)
         .input_type = input_type_of(x),
     };
     const struct engine_sink sink = run_sink(x);
-    x->upstream = upstream_create(&options, &sink);
+    x->prepared = upstream_create(&options, &sink);
 }
 
 static void begin(struct elastic_exchange *x)
 {
-    if (x->upstream == NULL) {
+    if (x->timed_out) {
+        run_late(x);
+        return;
+    }
+    if (x->prepared == NULL) {
         error_set(&x->error, 413, ERROR_STATUS, "The request is larger than this server can hold.");
         x->finished(x);
         return;
     }
     exchange_enter(x);
-    run_begun(x);
+    x->upstream = x->prepared;
+    x->prepared = NULL;
     upstream_start(x->upstream);
 }
 
@@ -63,6 +68,8 @@ void away_run(struct elastic_exchange *x, const struct endpoint *endpoint, struc
     x->asked = endpoint;
     x->request.model = model;
     x->served_by = endpoint->url;
+    x->stats.model_id = model;
+    x->stats.served_by = x->served_by;
     answer_init(&x->answer, x->arena);
     exchange_work(x, prepare, begin);
 }

@@ -3,7 +3,7 @@
  *     {"input": text, "chunking_settings": …} → {"chunks": [{"text", "start", "end", "start_utf16", "end_utf16", "embedding"}]}
  *
  * This is not Elasticsearch's: there, text is cut where documents are indexed. Settings that the request does not give are the
- * endpoint's. The text is cut in a pool thread, its chunks are embedded in one call, as documents.
+ * endpoint's. The worker for documents finds the words, the text is cut in a pool thread, its chunks are embedded in one call.
  */
 #include "elastic/door.h"
 #include "elastic/fields.h"
@@ -14,6 +14,7 @@
 struct chunk_job {
     struct view text;
     struct chunking chunking;
+    struct view words; /* what the worker found; empty for an empty text */
     struct chunks chunks;
 };
 
@@ -62,15 +63,6 @@ static bool check_task(struct elastic_exchange *x)
 
 /* ---- cutting, in a pool thread ---- */
 
-static bool set_words_error(struct elastic_exchange *x, enum engine_status status, const char *message)
-{
-    int code = status == ENGINE_INVALID       ? 400
-               : status == ENGINE_TIMEOUT     ? 408
-               : status == ENGINE_MODEL_ERROR ? 500
-                                              : 503;
-    return error_set(&x->error, code, ERROR_STATUS, "%s", message);
-}
-
 static bool set_chunk_error(struct elastic_exchange *x, enum chunk_status status, const char *message)
 {
     if (status == CHUNK_BAD_SEPARATOR && message != NULL)
@@ -102,12 +94,11 @@ static bool take_chunks(struct elastic_exchange *x, const struct chunks *found)
 static bool cut_with(struct elastic_exchange *x, struct arena *scratch)
 {
     struct chunk_job *job = x->chunk;
-    struct text_segments segments;
+    struct text_segments segments = { .count = 0 };
     struct chunks chunks;
-    const char *message;
-    enum engine_status found = documents_segment_wait(x->elastic->options.documents, scratch, job->text, &segments, &message);
-    if (found != ENGINE_OK)
-        return set_words_error(x, found, message);
+    const char *message = NULL;
+    if (job->text.len > 0 && !documents_read(scratch, job->words, job->text, &segments))
+        return error_set(&x->error, 500, ERROR_STATUS, "The words of this text could not be read.");
     enum chunk_status cut = chunk_text(scratch, job->text, &segments, &job->chunking, &chunks, &message);
     return cut == CHUNK_OK ? take_chunks(x, &chunks) : set_chunk_error(x, cut, message);
 }
@@ -126,8 +117,55 @@ static void cut_done(struct elastic_exchange *x)
 {
     if (error_is_set(&x->error))
         reply_error(x);
+    else if (x->timed_out)
+        run_late(x);
     else
         run_in_turn(x);
+}
+
+/* ---- the words ---- */
+
+static bool set_words_error(struct elastic_exchange *x, enum engine_status status, const char *message)
+{
+    int code = status == ENGINE_TIMEOUT ? 408 : status == ENGINE_MODEL_ERROR ? 500 : 503;
+    return error_set(&x->error, code, ERROR_STATUS, "%s", message);
+}
+
+static void take_words(struct elastic_exchange *x, enum engine_status status, const char *message, struct view words)
+{
+    if (status == ENGINE_OK)
+        x->chunk->words = arena_copy(x->arena, words);
+    if (status != ENGINE_OK)
+        set_words_error(x, status, message);
+    else if (x->chunk->words.ptr == NULL)
+        set_chunk_error(x, CHUNK_NO_MEMORY, NULL);
+    if (error_is_set(&x->error))
+        reply_error(x);
+    else
+        exchange_work(x, cut, cut_done);
+}
+
+static void words_found(void *ctx, enum engine_status status, const char *message, struct view words)
+{
+    struct elastic_exchange *x = ctx;
+    x->waits = false;
+    if (!x->closed && !x->answered)
+        take_words(x, status, message, words);
+    exchange_left(x);
+}
+
+static void find_words(struct elastic_exchange *x)
+{
+    struct chunk_job *job = x->chunk;
+    if (job->text.len == 0) {
+        exchange_work(x, cut, cut_done);
+        return;
+    }
+    exchange_enter(x);
+    x->waits = true;
+    enum engine_status status = documents_segment(x->elastic->options.documents, job->text, words_found, x);
+    if (status != ENGINE_OK)
+        words_found(x, status, "Too many texts are waiting for their words to be found. Try your request again.", VIEW(""));
 }
 
 /* ---- out ---- */
@@ -195,5 +233,6 @@ void chunk_run(struct elastic_exchange *x)
     model_request_init(&x->request);
     x->stream.model = x->found->model;
     x->finished = embedded;
-    exchange_work(x, cut, cut_done);
+    run_clock(x);
+    find_words(x);
 }

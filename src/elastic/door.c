@@ -312,8 +312,10 @@ static bool understand(struct elastic_exchange *x, const struct principal *princ
 {
     const struct http_request *request = http_request(x->ex);
     if (!media_accept(request, &x->error, &x->content_type) || !copy_principal(x, principal) ||
-        !route_find(request->method, request->path, &x->error, &x->route, &x->allow) ||
-        !params_read(request->query, &x->route, request->path, &x->error, &x->params))
+        !route_find(request->method, request->path, &x->error, &x->route, &x->allow))
+        return false;
+    x->routed = true;
+    if (!params_read(request->query, &x->route, request->path, &x->error, &x->params))
         return false;
     x->set = endpoints_acquire(x->elastic->endpoints);
     x->found = endpoint_set_find(x->set, x->principal.account, x->route.id);
@@ -337,6 +339,7 @@ void elastic_on_request(struct elastic *elastic, struct http_exchange *ex, const
     x->elastic = elastic;
     x->ex = ex;
     x->arena = request->arena;
+    x->stats = (struct call_stats){ .input_tokens = -1, .output_tokens = -1, .cached_tokens = -1, .first_token_us = -1 };
     buf_init(&x->reply, REPLY_MAX);
     error_init(&x->error, request->arena);
     http_set_context(ex, x);
@@ -368,10 +371,10 @@ void elastic_on_closed(struct elastic *elastic, struct http_exchange *ex, bool a
 {
     struct elastic_exchange *x = http_context(ex);
     (void)elastic;
-    (void)aborted;
     if (x == NULL || x->closed)
         return;
     x->closed = true;
+    reply_report(x, aborted);
     run_closed(x);
     settle(x);
 }

@@ -5,7 +5,7 @@
  *      run.c     the rate limit, the engine, answers and streams
  *      away.c    calls that another server carries out
  *      chunk.c   _chunk: a text is cut and its pieces are embedded
- *      reply.c   answers go out
+ *      reply.c   answers go out; what became of the request
  *
  * An exchange lives in its request's arena. Work elsewhere (a pool thread, the engine) holds it: exchange_enter() before,
  * exchange_left() after. It is cleaned up when it is closed and nothing is under way.
@@ -43,8 +43,9 @@ struct elastic_exchange {
     const struct json *body;
     struct buf reply;
     struct view served_by; /* of an inference */
+    struct call_stats stats;
     unsigned under_way;
-    bool closed, answered;
+    bool routed, closed, answered;
 
     struct endpoint_set *set;
     const struct endpoint *found; /* in the set; NULL */
@@ -55,11 +56,12 @@ struct elastic_exchange {
 
     struct limiter_ticket ticket;
     struct loop_timer *timer; /* a time-out that the client gave */
-    bool timed_out;
+    bool timed_out, waits;    /* waits: somebody else is at work who can be left alone */
     struct model_request request;
     struct model_target target;
     struct engine_call *call;
     struct upstream *upstream; /* instead of a call: another server carries it out */
+    struct upstream *prepared; /* the same, before it is sent */
     const struct endpoint *asked;
     void (*finished)(struct elastic_exchange *x); /* the engine has ended: x->error says whether it worked */
     struct answer answer;
@@ -85,7 +87,8 @@ bool reply_shape(struct elastic_exchange *x);
 void reply_send(struct elastic_exchange *x, int status);       /* x->reply, already shaped */
 void reply_finish(struct elastic_exchange *x);                 /* shapes and sends with 200 */
 void reply_error(struct elastic_exchange *x);                  /* x->error, in the form of the task; also into a started stream */
-void reply_end_stream(struct elastic_exchange *x, int status); /* status: for the log */
+void reply_end_stream(struct elastic_exchange *x);
+void reply_report(struct elastic_exchange *x, bool gone); /* the exchange is over: tells the server */
 
 /* ---- manage.c ---- */
 void manage_put(struct elastic_exchange *x);
@@ -96,7 +99,8 @@ void manage_delete(struct elastic_exchange *x);
 /* Fills x->request's model and caller for an endpoint and submits. x->finished is called later, or at once with x->error set. */
 void run_engine(struct elastic_exchange *x, const struct endpoint *endpoint, struct view model);
 struct engine_sink run_sink(struct elastic_exchange *x); /* what takes the answers, wherever they come from */
-void run_begun(struct elastic_exchange *x);              /* a call is under way: its time-out begins */
+void run_clock(struct elastic_exchange *x);              /* the time that the client gives begins */
+void run_late(struct elastic_exchange *x);               /* x->timed_out was seen: x->finished is called with that error */
 void run_inference(struct elastic_exchange *x); /* POST */
 void run_stream(struct elastic_exchange *x);    /* POST …/_stream */
 /* When the endpoint's turn has come: x->request goes to the engine, for the model named by x->stream.model. */

@@ -6,6 +6,7 @@
 #ifndef CRATON_ELASTIC_ELASTIC_H
 #define CRATON_ELASTIC_ELASTIC_H
 
+#include "aws/call.h"
 #include "aws/credentials.h"
 #include "elastic/config.h"
 #include "engine/documents.h"
@@ -15,6 +16,18 @@
 #include "store/store.h"
 
 struct elastic;
+
+/* What became of a request: for the log line and the metrics. */
+struct elastic_outcome {
+    const char *operation; /* constant: "elastic.completion" */
+    struct view principal; /* empty: nobody was known */
+    struct view method, path;
+    int status; /* 0: the client went before anything was answered */
+    const char *error; /* Elasticsearch's type; NULL: none. In a stream also after its start */
+    bool gone;         /* the client did not wait for the end */
+    int64_t duration_us;
+    struct call_stats stats;
+};
 
 struct elastic_options { /* all of it is borrowed */
     struct loop *loop;
@@ -28,6 +41,8 @@ struct elastic_options { /* all of it is borrowed */
     uint64_t body_limit;
     unsigned json_depth;
     const char *version; /* Craton's, for GET / */
+    void (*on_done)(void *ctx, const struct elastic_outcome *outcome);
+    void *done_ctx;
 };
 
 struct elastic *elastic_create(const struct elastic_options *options); /* NULL when out of memory */

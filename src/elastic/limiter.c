@@ -118,6 +118,11 @@ static void leave(struct limiter_ticket *ticket)
     ticket->timer = NULL;
 }
 
+bool limiter_waits(const struct limiter_ticket *ticket)
+{
+    return ticket->group != NULL;
+}
+
 void limiter_leave(struct limiter_ticket *ticket)
 {
     struct limiter_group *group = ticket->group;

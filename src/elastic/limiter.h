@@ -35,6 +35,7 @@ void limiter_destroy(struct limiter *limiter);     /* nobody may wait any more; 
 /* LIMITER_GO: a token was taken. LIMITER_WAIT: called() comes. LIMITER_FULL: also when out of memory. */
 enum limiter_verdict limiter_enter(struct limiter *limiter, const uint8_t key[LIMITER_KEY], int64_t requests_per_minute,
                                    uint64_t timeout_ms, struct limiter_ticket *ticket);
+bool limiter_waits(const struct limiter_ticket *ticket);
 void limiter_leave(struct limiter_ticket *ticket); /* gives up waiting; harmless when it does not */
 void limiter_set_rate(struct limiter *limiter, const uint8_t key[LIMITER_KEY], int64_t requests_per_minute);
 

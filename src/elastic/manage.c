@@ -72,6 +72,7 @@ static void prove(struct elastic_exchange *x)
     x->finished = proved;
     model_request_init(&x->request);
     infer_probe(&x->endpoint, x->arena, &x->request);
+    run_clock(x);
     run_engine(x, &x->endpoint, x->endpoint.model);
 }
 

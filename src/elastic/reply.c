@@ -1,5 +1,4 @@
 /* elastic/reply.c - answers go out; see door.h. */
-#include "base/log.h"
 #include "elastic/door.h"
 #include "elastic/filter.h"
 
@@ -37,13 +36,51 @@ bool reply_shape(struct elastic_exchange *x)
     return ok;
 }
 
-static void log_call(const struct elastic_exchange *x, int status)
+static const char *operation_of(const struct elastic_exchange *x)
+{
+    static const struct {
+        enum action action;
+        enum elastic_task task; /* TASK_ANY: any */
+        const char *name;
+    } operations[] = {
+        { ACTION_INFER, TASK_COMPLETION, "elastic.completion" },
+        { ACTION_INFER, TASK_TEXT_EMBEDDING, "elastic.text_embedding" },
+        { ACTION_INFER, TASK_ANY, "elastic.infer" },
+        { ACTION_STREAM, TASK_COMPLETION, "elastic.completion_stream" },
+        { ACTION_STREAM, TASK_CHAT_COMPLETION, "elastic.chat_completion_stream" },
+        { ACTION_STREAM, TASK_ANY, "elastic.stream" },
+        { ACTION_CHUNK, TASK_ANY, "elastic.chunk" },
+        { ACTION_PUT, TASK_ANY, "elastic.put" },
+        { ACTION_UPDATE, TASK_ANY, "elastic.update" },
+        { ACTION_GET, TASK_ANY, "elastic.get" },
+        { ACTION_DELETE, TASK_ANY, "elastic.delete" },
+        { ACTION_SERVICES, TASK_ANY, "elastic.services" },
+        { ACTION_INFO, TASK_ANY, "elastic.info" },
+    };
+    enum elastic_task task = x->found != NULL ? x->found->task : TASK_ANY;
+    for (size_t i = 0; x->routed && i < sizeof(operations) / sizeof(operations[0]); i++) {
+        if (operations[i].action == x->route.action && (operations[i].task == TASK_ANY || operations[i].task == task))
+            return operations[i].name;
+    }
+    return "elastic.none";
+}
+
+void reply_report(struct elastic_exchange *x, bool gone)
 {
     const struct http_request *request = http_request(x->ex);
-    int64_t took = clock_mono_us(loop_clock(x->elastic->options.loop)) - request->received_us;
-    log_info("call", LOG_VIEW("principal", x->principal.arn), LOG_VIEW("method", request->method), LOG_VIEW("path", request->path),
-             LOG_INT("status", status), LOG_INT("durationMs", took / 1000),
-             LOG_VIEW(x->target.local.len > 0 ? "servedBy" : NULL, x->target.local));
+    const struct elastic_options *options = &x->elastic->options;
+    const struct elastic_outcome outcome = {
+        .operation = operation_of(x),
+        .principal = x->principal.arn,
+        .method = request->method,
+        .path = request->path,
+        .status = http_status(x->ex),
+        .error = x->answered && error_is_set(&x->error) ? x->error.type : NULL,
+        .gone = gone,
+        .duration_us = clock_mono_us(loop_clock(options->loop)) - request->received_us,
+        .stats = x->stats,
+    };
+    options->on_done(options->done_ctx, &outcome);
 }
 
 static void add(struct http_header *headers, size_t *count, const char *name, struct view value)
@@ -75,7 +112,6 @@ void reply_send(struct elastic_exchange *x, int status)
     const struct http_response response = {
         .status = status, .headers = headers, .header_count = fill_headers(x, status, x->content_type, headers)
     };
-    log_call(x, status);
     http_respond(x->ex, &response, &x->reply);
 }
 
@@ -89,10 +125,9 @@ void reply_finish(struct elastic_exchange *x)
     reply_error(x);
 }
 
-void reply_end_stream(struct elastic_exchange *x, int status)
+void reply_end_stream(struct elastic_exchange *x)
 {
     x->answered = true;
-    log_call(x, status);
     http_finish(x->ex);
 }
 
@@ -113,7 +148,7 @@ void reply_error(struct elastic_exchange *x)
         buf_clear(&x->reply);
         stream_error(&x->stream, &x->error);
         http_write(x->ex, buf_view(&x->reply));
-        reply_end_stream(x, x->error.status);
+        reply_end_stream(x);
         return;
     }
     reply_begin(x, &out);

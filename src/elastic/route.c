@@ -82,6 +82,17 @@ static bool fixed_get(struct view method, struct view path, enum action action, 
     return view_is(method, "GET") || out->head || wrong_method(method, path, "GET", error, allow);
 }
 
+/* Elasticsearch can keep inference inside regions. A rule that nobody follows must not seem to be kept. */
+static bool region_policy(struct view method, struct view path, struct elastic_error *error, const char **allow)
+{
+    if (view_is(method, "PUT"))
+        return error_set(error, 400, ERROR_STATUS, "This server keeps no inference region policy: all models are its own, or of the servers "
+                                                   "that its setting elastic.endpoint_urls names.");
+    if (view_is(method, "GET") || view_is(method, "HEAD") || view_is(method, "DELETE"))
+        return error_set(error, 404, ERROR_NOT_FOUND, "Inference region policy not found");
+    return wrong_method(method, path, "GET, PUT, DELETE", error, allow);
+}
+
 static bool read_task(struct view name, struct elastic_error *error, struct elastic_route *out)
 {
     out->task = task_find(name);
@@ -105,6 +116,8 @@ bool route_find(struct view method, struct view path, struct elastic_error *erro
             return false;
         return fixed_get(method, path, ACTION_SERVICES, error, out, allow);
     }
+    if (segments.count == 1 && view_is(segments.at[0], "_region_policy"))
+        return region_policy(method, path, error, allow);
 
     size_t count = segments.count;
     bool suffixed = count > 1 && suffix_action(segments.at[count - 1], &out->action, &wanted);

@@ -132,6 +132,10 @@ static void on_end(void *ctx, const struct engine_end *end)
     x->call = NULL;
     loop_timer_cancel(x->timer);
     x->timer = NULL;
+    x->stats.input_tokens = end->usage.input_tokens;
+    x->stats.output_tokens = end->usage.output_tokens;
+    x->stats.cached_tokens = end->usage.cached_tokens;
+    x->stats.first_token_us = x->request.kind == MODEL_GENERATE && end->first_token_us > 0 ? end->first_token_us : -1;
     if (end->status != ENGINE_OK)
         set_engine_error(x, end);
     else if (x->request.kind == MODEL_EMBED && x->vectors.count != x->request.embed.text_count)
@@ -143,12 +147,24 @@ static void on_end(void *ctx, const struct engine_end *end)
     exchange_left(x);
 }
 
+/* What runs in a pool thread is short: whoever takes it back sees that it is too late. */
 static void ran_out_of_time(void *arg)
 {
     struct elastic_exchange *x = arg;
     x->timer = NULL;
     x->timed_out = true;
-    cancel_call(x);
+    if (x->call != NULL || x->upstream != NULL) {
+        cancel_call(x);
+    } else if (x->waits || limiter_waits(&x->ticket)) {
+        limiter_leave(&x->ticket);
+        run_late(x);
+    }
+}
+
+void run_late(struct elastic_exchange *x)
+{
+    set_timeout_error(x);
+    x->finished(x);
 }
 
 struct engine_sink run_sink(struct elastic_exchange *x)
@@ -156,7 +172,7 @@ struct engine_sink run_sink(struct elastic_exchange *x)
     return (struct engine_sink){ .ctx = x, .on_delta = on_deltas, .on_vectors = on_vectors, .on_end = on_end };
 }
 
-void run_begun(struct elastic_exchange *x)
+void run_clock(struct elastic_exchange *x)
 {
     if (x->params.has_timeout)
         x->timer = loop_timer_start(x->elastic->options.loop, x->params.timeout_ms, ran_out_of_time, x);
@@ -192,6 +208,8 @@ void run_engine(struct elastic_exchange *x, const struct endpoint *endpoint, str
     x->request.caller = payer.arn;
     x->request.request_id = x->route.id;
     x->served_by = x->target.served_by;
+    x->stats.model_id = model;
+    x->stats.served_by = x->served_by;
     answer_init(&x->answer, x->arena);
     exchange_enter(x);
     x->call = engine_submit(x->elastic->options.engine, &x->request, &sink);
@@ -199,8 +217,6 @@ void run_engine(struct elastic_exchange *x, const struct endpoint *endpoint, str
         error_set(&x->error, 503, ERROR_STATUS, "The server is out of memory. Try your request again.");
         x->finished(x);
         exchange_left(x);
-    } else {
-        run_begun(x);
     }
 }
 
@@ -264,7 +280,7 @@ static void stream_finished(struct elastic_exchange *x)
         return;
     }
     flush_stream(x);
-    reply_end_stream(x, 200);
+    reply_end_stream(x);
 }
 
 /* ---- requests ---- */
@@ -314,8 +330,7 @@ static void turn_came(void *arg, enum limiter_verdict verdict)
 {
     struct elastic_exchange *x = arg;
     if (verdict == LIMITER_TIMEOUT) {
-        set_timeout_error(x);
-        x->finished(x);
+        run_late(x);
     } else {
         go(x);
     }
@@ -336,10 +351,12 @@ void run_in_turn(struct elastic_exchange *x)
 
 static void start(struct elastic_exchange *x)
 {
-    if (check_task(x) && read_request(x))
+    if (check_task(x) && read_request(x)) {
+        run_clock(x);
         run_in_turn(x);
-    else
+    } else {
         reply_error(x);
+    }
 }
 
 void run_inference(struct elastic_exchange *x)
@@ -379,7 +396,8 @@ void run_cleanup(struct elastic_exchange *x)
     loop_timer_cancel(x->timer);
     x->timer = NULL;
     upstream_destroy(x->upstream);
-    x->upstream = NULL;
+    upstream_destroy(x->prepared);
+    x->upstream = x->prepared = NULL;
     if (x->answer.arena != NULL)
         answer_free(&x->answer);
 }

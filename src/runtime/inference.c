@@ -148,7 +148,7 @@ struct inference *inference_create(struct call *call, enum aws_status *status)
         call_fail(call, *status, "%s", problem);
         return NULL;
     }
-    call_stats(call)->served_by = inference->target.local;
+    call_stats(call)->served_by = inference->target.served_by;
 
     const struct principal *principal = call_principal(call);
     struct model_request *request = &inference->request;

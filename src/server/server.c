@@ -259,6 +259,24 @@ static void on_done(void *ctx, const struct call *call, const struct call_outcom
              LOG_STR(outcome->gone ? "client" : NULL, "gone"));
 }
 
+static void on_elastic_done(void *ctx, const struct elastic_outcome *outcome)
+{
+    struct server *server = ctx;
+    const struct call_stats *stats = &outcome->stats;
+    bool inference = stats->input_tokens >= 0;
+    metrics_request(server->metrics, outcome->operation, outcome->status, outcome->duration_us, stats);
+    log_info("call", LOG_VIEW("principal", outcome->principal), LOG_STR("operation", outcome->operation),
+             LOG_VIEW("method", outcome->method), LOG_VIEW("path", outcome->path), LOG_INT("status", outcome->status),
+             LOG_STR(outcome->error != NULL ? "error" : NULL, outcome->error), LOG_INT("durationMs", outcome->duration_us / 1000),
+             LOG_VIEW(stats->model_id.len > 0 ? "model" : NULL, stats->model_id),
+             LOG_VIEW(stats->served_by.len > 0 ? "servedBy" : NULL, stats->served_by),
+             LOG_INT(inference ? "inputTokens" : NULL, stats->input_tokens),
+             LOG_INT(inference ? "outputTokens" : NULL, stats->output_tokens),
+             LOG_INT(inference ? "cachedTokens" : NULL, stats->cached_tokens),
+             LOG_INT(stats->first_token_us >= 0 ? "firstTokenMs" : NULL, stats->first_token_us / 1000),
+             LOG_STR(outcome->gone ? "client" : NULL, "gone"));
+}
+
 /* ---- start ---- */
 
 static bool open_data(struct server *server)
@@ -321,6 +339,8 @@ static bool open_elastic(struct server *server)
         .body_limit = (uint64_t)config_number(server->config, CONFIG_NET_BODY_MAX),
         .json_depth = (unsigned)config_number(server->config, CONFIG_NET_JSON_DEPTH),
         .version = CRATON_VERSION,
+        .on_done = on_elastic_done,
+        .done_ctx = server,
     };
     struct config_error error;
     if (!settings_elastic_servers(server->config, server->arena, &options.servers, &error))

@@ -345,6 +345,13 @@ def test_media_types(server, endpoints, headers, status):
         assert reply.headers["content-type"] == "application/json"
 
 
+def test_there_is_no_region_policy_to_rely_on(server, client):
+    with pytest.raises(elasticsearch.NotFoundError):
+        client.perform_request("GET", "/_inference/_region_policy", headers={"accept": "application/json"})
+    refused = raw(server, "PUT", "/_inference/_region_policy", json={"region_policy": {"allowed": ["eu"]}})
+    assert refused.status_code == 400 and "keeps no inference region policy" in reason(refused)
+
+
 def test_methods_and_pages(server):
     wrong = raw(server, "PATCH", "/_inference/x")
     assert wrong.status_code == 405 and wrong.headers["allow"] == "GET, PUT, POST, DELETE"
@@ -437,6 +444,36 @@ def test_a_client_that_goes_leaves_nothing_behind(server, endpoints):
             httpx.post(server.url + "/_inference/shared_completion", auth=keys_of(server), timeout=0.2,
                        json={"input": "Tell a story.", "task_settings": {"max_new_tokens": 4000}})
     assert raw(server, "POST", "/_inference/shared_completion", json={"input": "Hello"}).status_code == 200
+
+
+# ---- what is told of a request ----
+
+def lines_of(server, path):
+    return [line for line in map(json.loads, server.log.read_text().splitlines()) if line.get("path") == path]
+
+
+def test_a_request_leaves_one_line_and_is_counted(scripted):
+    raw(scripted, "PUT", "/_inference/completion/told", json=config(scripted, model="craton.scripted-v1"))
+    counted = raw(scripted, "GET", "/_craton/metrics").text
+    path = "/_inference/completion/told"
+    assert raw(scripted, "POST", path, json={"input": "one two"}).status_code == 200
+    assert raw(scripted, "POST", path, json={"input": []}).status_code == 400
+    wait_until(lambda: len(lines_of(scripted, path)) >= 3, 10, "three lines")
+    made, good, bad = lines_of(scripted, path)
+    assert (made["operation"], made["method"], made["status"]) == ("elastic.put", "PUT", 200)
+    assert (good["operation"], good["status"], good["model"], good["servedBy"]) == ("elastic.completion", 200, *2 * ["craton.scripted-v1"])
+    assert good["inputTokens"] > 0 and good["outputTokens"] > 0 and good["principal"].startswith("arn:aws:")
+    assert (bad["status"], bad["error"]) == (400, "action_request_validation_exception") and "model" not in bad
+    for status in (200, 400):
+        assert f'craton_calls_total{{operation="elastic.completion",status="{status}"}} ' in raw(scripted, "GET", "/_craton/metrics").text
+    assert 'operation="elastic.completion",status="400"' not in counted
+    with httpx.stream("POST", scripted.url + path + "/_stream", auth=keys_of(scripted), json={"input": "three"}) as reply:
+        list(reply.iter_lines())
+    line = wait_until(lambda: lines_of(scripted, path + "/_stream"), 10, "the stream's line")[0]
+    assert (line["operation"], line["status"]) == ("elastic.completion_stream", 200)
+    assert httpx.get(scripted.url + "/_inference/nobody").status_code == 401
+    line = wait_until(lambda: lines_of(scripted, "/_inference/nobody"), 10, "the stranger's line")[0]
+    assert (line["operation"], line["status"], line["principal"]) == ("elastic.none", 401, "")
 
 
 # ---- the rate limit ----

@@ -1,6 +1,7 @@
 """POST /_inference/text_embedding/{id}/_chunk: texts cut as Elasticsearch would, each piece with its vector."""
 import os
 import signal
+import time
 
 import httpx
 import pytest
@@ -19,11 +20,11 @@ def call(server, method, path, body=None):
     return httpx.request(method, server.url + path, auth=keys_of(server), json=body, timeout=180)
 
 
-def make(server, name, model="amazon.titan-embed-text-v2:0", task="text_embedding", provider="amazontitan", **more):
+def make(server, name, model="amazon.titan-embed-text-v2:0", task="text_embedding", provider="amazontitan", rate=60000, **more):
     access_key, secret_key = keys_of(server)
     body = {"service": "amazonbedrock", **more,
             "service_settings": {"access_key": access_key, "secret_key": secret_key, "region": "us-east-1", "provider": provider,
-                                 "model": model, "rate_limit": {"requests_per_minute": 60000}}}
+                                 "model": model, "rate_limit": {"requests_per_minute": rate}}}
     made = call(server, "PUT", f"/_inference/{task}/{name}", body)
     assert made.status_code == 200, made.text
 
@@ -123,3 +124,32 @@ def test_a_killed_documents_worker_is_replaced(new_server):
     wait_until(lambda: first not in server.workers().get("documents", []), 10, "the end of the killed worker")
     assert chunk(server, {"input": TEXT}).status_code == 200
     assert server.workers()["documents"] != [first]
+
+
+def stopped(server):
+    """Stops the documents worker (it is started when there is none), so that it answers nobody."""
+    chunk(server, {"input": "wake up"})
+    pid, = server.workers()["documents"]
+    os.kill(pid, signal.SIGSTOP)
+    return pid
+
+
+def test_a_time_limit_holds_while_words_are_sought(cutter):
+    pid = stopped(cutter)
+    try:
+        begun = time.monotonic()
+        reply = call(cutter, "POST", "/_inference/text_embedding/cutter/_chunk?timeout=300ms", {"input": TEXT})
+        took = time.monotonic() - begun
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert (reply.status_code, reply.json()["error"]["reason"]) == (408, "Request timed out after [300ms]")
+    assert 0.25 < took < 5
+    wait_until(lambda: chunk(cutter, {"input": TEXT}).status_code == 200, 30, "the worker to go on")
+
+
+def test_a_time_limit_holds_behind_the_rate_limit(new_server):
+    server = new_server()
+    make(server, "slow-cutter", rate=1)
+    assert call(server, "POST", "/_inference/slow-cutter/_chunk", {"input": "one"}).status_code == 200
+    reply = call(server, "POST", "/_inference/slow-cutter/_chunk?timeout=400ms", {"input": "two"})
+    assert (reply.status_code, reply.json()["error"]["reason"]) == (408, "Request timed out after [400ms]")

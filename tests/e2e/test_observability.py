@@ -34,7 +34,7 @@ def test_a_call_leaves_one_line_that_tells_all(server, runtime):
     usage = reply["usage"]
     assert (line["level"], line["message"], line["operation"], line["status"]) == ("info", "call", "Converse", 200)
     assert re.match(r"arn:aws:(iam|sts)::123456789012:", line["principal"])
-    assert line["model"] == TEXT and line["servedBy"] == "smollm2-135m-instruct"
+    assert line["model"] == TEXT and re.fullmatch(r"smollm2-135m-instruct(; layout=\w+)?", line["servedBy"])
     counted = usage["inputTokens"] + usage.get("cacheReadInputTokens", 0) + usage.get("cacheWriteInputTokens", 0)
     assert (line["inputTokens"], line["outputTokens"]) == (counted, usage["outputTokens"])
     assert 0 <= line["firstTokenMs"] <= line["durationMs"]
@@ -55,6 +55,12 @@ def test_a_refused_call_leaves_its_line_too(server, runtime):
     line = line_of(server, error.value.response["ResponseMetadata"]["RequestId"])
     assert (line["status"], line["error"]) == (400, "ValidationException")
     assert "servedBy" not in line and "inputTokens" not in line
+
+
+def test_the_layout_of_the_model_is_told(server, runtime):
+    reply = runtime.converse(modelId=TEXT, messages=user("Hi"), inferenceConfig={"maxTokens": 1})
+    line = line_of(server, reply["ResponseMetadata"]["RequestId"])
+    assert line["servedBy"] == reply["ResponseMetadata"]["HTTPHeaders"]["x-craton-served-by"]
 
 
 def test_neither_texts_nor_secrets_are_logged(server, runtime, bearer):

@@ -48,8 +48,39 @@ static void calls_are_counted_by_operation_and_status(void **state)
     metrics_destroy(metrics);
 }
 
+static void requests_are_counted_by_name(void **state)
+{
+    (void)state;
+    const struct call_stats stats = { .input_tokens = 3, .output_tokens = 4, .first_token_us = 30000 };
+    const struct call_stats none = { .input_tokens = -1, .first_token_us = -1 };
+    const struct metrics_gauges gauges = { .connections = 0 };
+    static char names[2 * METRICS_NAMES_MAX][16];
+    struct metrics *metrics = metrics_create(2);
+    struct buf text = BUF_INIT(1 << 20);
+    metrics_request(metrics, "door.completion", 200, 900, &stats);
+    metrics_request(metrics, "door.completion", 429, 900, &none);
+    metrics_request(metrics, "door.put", 200, 900, &none);
+    for (size_t i = 0; i < COUNT_OF(names); i++) {          /* what does not fit is not counted, and harms nothing */
+        snprintf(names[i], sizeof(names[i]), "name-%zu", i);
+        metrics_request(metrics, names[i], 200, 900, &none);
+    }
+    metrics_write(metrics, NULL, &gauges, &text);
+    struct view all = buf_view(&text);
+    assert_true(has_line(all, "craton_calls_total{operation=\"door.completion\",status=\"200\"} 1"));
+    assert_true(has_line(all, "craton_calls_total{operation=\"door.completion\",status=\"429\"} 1"));
+    assert_true(has_line(all, "craton_calls_total{operation=\"door.put\",status=\"200\"} 1"));
+    assert_true(has_line(all, "craton_first_token_seconds_count{operation=\"door.completion\"} 1"));
+    assert_true(has_line(all, "craton_calls_total{operation=\"name-61\",status=\"200\"} 1"));
+    assert_false(has_line(all, "craton_calls_total{operation=\"name-62\",status=\"200\"} 1"));
+    buf_free(&text);
+    metrics_destroy(metrics);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(calls_are_counted_by_operation_and_status) };
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(calls_are_counted_by_operation_and_status),
+        cmocka_unit_test(requests_are_counted_by_name),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -78,6 +78,14 @@ static const struct {
     { "POST", "/_inference/x/_update", 405, "Incorrect HTTP method for uri [/_inference/x/_update] and method [POST], allowed: "
                                             "[PUT]",
       "PUT" },
+    { "GET", "/_inference/_region_policy", 404, "Inference region policy not found", NULL },
+    { "DELETE", "/_inference/_region_policy", 404, "Inference region policy not found", NULL },
+    { "PUT", "/_inference/_region_policy", 400,
+      "This server keeps no inference region policy: all models are its own, or of the servers that its setting elastic.endpoint_urls "
+      "names.",
+      NULL },
+    { "POST", "/_inference/_region_policy", 405,
+      "Incorrect HTTP method for uri [/_inference/_region_policy] and method [POST], allowed: [GET, PUT, DELETE]", "GET, PUT, DELETE" },
     { "POST", "/", 405, "Incorrect HTTP method for uri [/] and method [POST], allowed: [GET]", "GET" },
 };
 
