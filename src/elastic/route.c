@@ -86,8 +86,8 @@ static bool fixed_get(struct view method, struct view path, enum action action, 
 static bool region_policy(struct view method, struct view path, struct elastic_error *error, const char **allow)
 {
     if (view_is(method, "PUT"))
-        return error_set(error, 400, ERROR_STATUS, "This server keeps no inference region policy: all models are its own, or of the servers "
-                                                   "that its setting elastic.endpoint_urls names.");
+        return error_set(error, 400, ERROR_STATUS, "This server keeps no inference region policy: all models are its own, or of the "
+                                                   "servers that its setting elastic.endpoint_urls names.");
     if (view_is(method, "GET") || view_is(method, "HEAD") || view_is(method, "DELETE"))
         return error_set(error, 404, ERROR_NOT_FOUND, "Inference region policy not found");
     return wrong_method(method, path, "GET, PUT, DELETE", error, allow);
