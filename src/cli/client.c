@@ -49,11 +49,13 @@ static size_t sign(struct cli *cli, const struct iam_key *key, const char *url, 
         .rules = { .service = VIEW("bedrock"), .encode_path_twice = true, .skew_seconds = SKEW_SECONDS },
     };
     uint8_t body[SHA256_SIZE];
+    struct view query = view_from_cstr(call->path), path = view_split(&query, '?');
     sha256(call->body, body);
     out[0] = (struct http_header){ VIEW("content-type"), VIEW("application/json") };
     const struct sigv4_message message = {
         .method = view_from_cstr(call->method),
-        .path = view_from_cstr(call->path),
+        .path = path,
+        .query = query,
         .authority = authority_of(view_from_cstr(url)),
         .headers = out,
         .header_count = 1,

@@ -6,7 +6,7 @@
 
 struct client_call {
     const char *method;
-    const char *path;                                       /* encoded, from the first slash */
+    const char *path;                                       /* encoded, from the first slash, with its query */
     struct view body;                                       /* empty: none */
     /* Optional: bytes of a 200 answer as they come. False ends the call. Without it the body is gathered. */
     bool (*on_bytes)(void *ctx, struct view bytes);

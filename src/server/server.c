@@ -127,10 +127,12 @@ enum door { DOOR_AWS,
             DOOR_ADMIN,
             DOOR_ELASTIC };
 
+/* Some paths below /_craton are operations, which the AWS door serves like any other. */
 static enum door door_of(const struct http_request *request)
 {
+    struct route route;
     if (view_starts_with(request->path, VIEW("/_craton")))
-        return DOOR_ADMIN;
+        return aws_route(request->method, request->path, &route) ? DOOR_AWS : DOOR_ADMIN;
     return elastic_wants(request) ? DOOR_ELASTIC : DOOR_AWS;
 }
 
