@@ -48,6 +48,14 @@
         "The local model that serves embedding ids without a mapping. Empty: the installed default.")                            \
     ROW(MODELS_SHARED_DIR, "models.shared_dir", STRING, "", "",                                                                  \
         "Where the set-up installed models. Empty: `craton/models` in the cache directory.")                                     \
+    ROW(PIPELINE_INTERVAL, "pipeline.interval", DURATION, "15m", "1s..24h",                                                      \
+        "How often the pipelines look for files, follow their jobs and submit, also when nothing is known to have changed.")     \
+    ROW(PIPELINE_IMMEDIATE, "pipeline.immediate", CHOICE, "on", "on|off",                                                        \
+        "`on` follows and submits jobs also at once, when a file, a job or a slot comes free.")                                  \
+    ROW(PIPELINE_MAX_ATTEMPTS, "pipeline.max_attempts", INT, "5", "1..100",                                                      \
+        "Submissions of one file before it has failed for good, where trying again may help.")                                   \
+    ROW(PIPELINE_RETRY_DELAY, "pipeline.retry_delay", DURATION, "30s", "1s..1h",                                                 \
+        "The wait before a file's second attempt. It doubles before each further one.")                                          \
     ROW(MODELS_MAP, "models.map", TREE, "", "", "Which local model or backend serves which Bedrock ids.")                        \
     ROW(BACKENDS, "backends", TREE, "", "", "OpenAI-compatible servers that models may be served from.")                         \
     ROW(SCRIPTED_RULES, "scripted.rules", TREE, "", "", "What the scripted models answer, for testing programs.")

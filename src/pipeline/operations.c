@@ -39,6 +39,12 @@ static enum aws_status fail_objects(struct call *call, struct view bucket, enum 
     return call_fail(call, error, "Bucket " VIEW_FMT ": %s.", VIEW_ARG(bucket), object_status_text(status));
 }
 
+static enum aws_status fail_exists(struct call *call, struct view name, bool deleting)
+{
+    return call_fail(call, AWS_CONFLICT, deleting ? "Pipeline " VIEW_FMT " is being deleted. Try again."
+                                                  : "There is a pipeline " VIEW_FMT " already.", VIEW_ARG(name));
+}
+
 static enum aws_status load(struct call *call, struct pipeline *out)
 {
     struct view name = call_label(call, "pipelineName");
@@ -127,6 +133,17 @@ static void reply_pipeline(struct call *call, const struct pipeline *pipeline)
 
 /* ---- CreatePipeline ---- */
 
+/* Before a bucket is made for nothing. */
+static enum aws_status check_is_new(struct call *call, struct view name)
+{
+    struct pipeline pipeline;
+    enum store_status status = pipeline_load(pipelines_of(call)->options.store, call_arena(call), call_principal(call)->account,
+                                             call_region(call), name, &pipeline);
+    if (status == STORE_NOT_FOUND)
+        return AWS_OK;
+    return status == STORE_OK ? fail_exists(call, name, pipeline.deleting) : fail_store(call, status);
+}
+
 /* The bucket as it is, or a new one. Results must be writable there, by the caller's account. */
 static enum aws_status prepare_bucket(struct call *call, struct view name)
 {
@@ -172,7 +189,7 @@ static enum aws_status create_in_store(struct call *call, struct pipeline *pipel
     if (status != STORE_EXISTS)
         return fail_store(call, status);
     if (failed == 0)
-        return call_fail(call, AWS_CONFLICT, "There is a pipeline " VIEW_FMT " already.", VIEW_ARG(pipeline->name));
+        return fail_exists(call, pipeline->name, false);
     return call_fail(call, AWS_CONFLICT, "Another pipeline takes the files of bucket " VIEW_FMT ". Give this one a bucket of its own.",
                      VIEW_ARG(pipeline->bucket));
 }
@@ -204,7 +221,9 @@ enum aws_status create_pipeline(struct call *call)
     pipeline.bucket = or_default(json_get_string(body, "bucket"),
                                  arena_printf(arena, "br-batch-inference-" VIEW_FMT "-" VIEW_FMT, VIEW_ARG(pipeline.account),
                                               VIEW_ARG(pipeline.region)));
-    enum aws_status status = prepare_bucket(call, pipeline.bucket);
+    enum aws_status status = check_is_new(call, pipeline.name);
+    if (status == AWS_OK)
+        status = prepare_bucket(call, pipeline.bucket);
     if (status == AWS_OK)
         status = create_in_store(call, &pipeline);
     if (status == AWS_OK)

@@ -2,11 +2,12 @@
 
 #include "models/operations.h"
 
-size_t handlers_all(struct runtime *runtime, struct models *models, struct handler_set out[HANDLER_SETS])
+size_t handlers_all(const struct handler_contexts *contexts, struct handler_set out[HANDLER_SETS])
 {
     const struct handler_set sets[HANDLER_SETS] = {
-        { runtime_handlers, runtime_handler_count, runtime },
-        { models_handlers, models_handler_count, models },
+        { runtime_handlers, runtime_handler_count, contexts->runtime },
+        { models_handlers, models_handler_count, contexts->models },
+        { pipeline_handlers, pipeline_handler_count, contexts->pipelines },
     };
     memcpy(out, sets, sizeof(sets));
     return HANDLER_SETS;
@@ -14,8 +15,9 @@ size_t handlers_all(struct runtime *runtime, struct models *models, struct handl
 
 bool handlers_serve(struct view operation)
 {
+    const struct handler_contexts none = { 0 };
     struct handler_set sets[HANDLER_SETS];
-    size_t count = handlers_all(NULL, NULL, sets);
+    size_t count = handlers_all(&none, sets);
     for (size_t i = 0; i < count; i++) {
         for (size_t j = 0; j < sets[i].count; j++) {
             if (view_is(operation, sets[i].rows[j].operation))

@@ -3,12 +3,20 @@
 #define CRATON_SERVER_HANDLERS_H
 
 #include "aws/front.h"
+#include "pipeline/pipeline.h"
 #include "runtime/runtime.h"
 
-#define HANDLER_SETS 2
+#define HANDLER_SETS 3
 
-/* The sets of all capabilities; contexts may be NULL when only their names are wanted. Returns how many were written. */
-size_t handlers_all(struct runtime *runtime, struct models *models, struct handler_set out[HANDLER_SETS]);
+/* What the handlers of each capability need: their call_context(). All NULL when only names are wanted. */
+struct handler_contexts {
+    struct runtime *runtime;
+    struct models *models;
+    struct pipelines *pipelines;
+};
+
+/* The sets of all capabilities. Returns how many were written. */
+size_t handlers_all(const struct handler_contexts *contexts, struct handler_set out[HANDLER_SETS]);
 
 bool handlers_serve(struct view operation); /* has the operation a handler? */
 

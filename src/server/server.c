@@ -38,6 +38,7 @@ struct server {
     struct documents *documents;
     struct metrics *metrics;
     struct runtime runtime;
+    struct pipelines *pipelines;
     struct aws_front *front;
     const struct http_handler *aws;
     struct admin admin;
@@ -362,12 +363,18 @@ static bool open_doors(struct server *server)
 
     struct handler_set sets[HANDLER_SETS];
     struct aws_front_options front;
+    struct pipelines_options pipelines = { .store = server->store, .objects = server->objects };
+    settings_pipelines(server->config, &pipelines);
+    server->pipelines = pipelines_create(&pipelines);
+    if (server->pipelines == NULL)
+        return complain("pipelines", "out of memory");
+    const struct handler_contexts contexts = { .runtime = &server->runtime, .models = server->models, .pipelines = server->pipelines };
     server->runtime = (struct runtime){ .loop = server->loop, .engine = server->engine, .models = server->models };
     aws_front_defaults(&front);
     front.loop = server->loop;
     front.credentials = &server->identity.credentials;
     front.handlers = sets;
-    front.handler_count = handlers_all(&server->runtime, server->models, sets);
+    front.handler_count = handlers_all(&contexts, sets);
     front.account = server->iam_store.account;
     front.region = view_from_cstr(config_string(server->config, CONFIG_REGION));
     front.body_limit = (uint64_t)config_number(server->config, CONFIG_NET_BODY_MAX);
@@ -516,6 +523,7 @@ static void close_all(struct server *server)
     elastic_destroy(server->elastic);
     models_destroy(server->models);
     iam_destroy(server->iam);
+    pipelines_destroy(server->pipelines);
     objects_close(server->objects);
     store_close(server->store);
     seal_close(server->seal);

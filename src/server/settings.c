@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#define JOB_SLOTS 10 /* active jobs of one model */
+
 static bool fail(struct config_error *error, const char *message)
 {
     snprintf(error->message, sizeof(error->message), "%s", message);
@@ -318,6 +320,15 @@ bool settings_elastic_servers(const struct config *config, struct arena *arena, 
     }
     *out = (struct url_list){ .urls = urls, .count = count };
     return true;
+}
+
+void settings_pipelines(const struct config *config, struct pipelines_options *out)
+{
+    out->interval_ms = config_number(config, CONFIG_PIPELINE_INTERVAL);
+    out->immediate = strcmp(config_string(config, CONFIG_PIPELINE_IMMEDIATE), "on") == 0;
+    out->slots = JOB_SLOTS;
+    out->max_attempts = (unsigned)config_number(config, CONFIG_PIPELINE_MAX_ATTEMPTS);
+    out->retry_ms = config_number(config, CONFIG_PIPELINE_RETRY_DELAY);
 }
 
 bool settings_auth_allowed(const struct config *config, const char *host)

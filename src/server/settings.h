@@ -10,6 +10,7 @@
 #include "engine/engine.h"
 #include "models/registry.h"
 #include "net/http.h"
+#include "pipeline/pipeline.h"
 
 struct places {                /* NULL only when the arena is exhausted */
     const char *data;          /* the data directory, absolute or as given */
@@ -31,6 +32,7 @@ bool settings_models(const struct config *config, const struct places *places, s
 void settings_engine(const struct config *config, const struct places *places, struct engine_options *out);
 bool settings_http(const struct config *config, const struct places *places, struct arena *arena, struct http_server_options *out,
                    struct config_error *error);
+void settings_pipelines(const struct config *config, struct pipelines_options *out);
 /* Changes the address to that of the second listener. */
 bool settings_elastic_listen(const struct config *config, struct arena *arena, struct http_server_options *options,
                              struct config_error *error);
