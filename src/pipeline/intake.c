@@ -91,10 +91,10 @@ static bool list_files(struct pipelines *p, const struct pipeline *pipeline, str
 
 void intake_files(struct pipelines *p, const struct pipeline *pipeline, struct feed *feed, int64_t *again_ms)
 {
-    int64_t began_us = clock_mono_us(clock_system());
+    int64_t began_ms = store_now_ms(p->options.store);
     struct view problem = VIEW("");
     feed->listed = false;
-    if (store_now_ms(p->options.store) < feed->next_listing_ms) {
+    if (began_ms < feed->next_listing_ms) {
         *again_ms = feed->next_listing_ms < *again_ms ? feed->next_listing_ms : *again_ms;
         return;
     }
@@ -105,5 +105,6 @@ void intake_files(struct pipelines *p, const struct pipeline *pipeline, struct f
     arena_reset(arena);
     set_problem(p, pipeline, arena, problem);
     arena_destroy(arena);
-    feed->next_listing_ms = store_now_ms(p->options.store) + (clock_mono_us(clock_system()) - began_us) / 1000 * REST_FACTOR;
+    int64_t now_ms = store_now_ms(p->options.store);
+    feed->next_listing_ms = now_ms + (now_ms - began_ms) * REST_FACTOR;
 }
