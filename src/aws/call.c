@@ -226,7 +226,10 @@ void call_send(struct call *call)
         call->http_status = response.status;
         call->response_bytes = call->reply.len;
     }
-    http_respond(call->exchange, &response, &call->reply);
+    if (call->internal != NULL)
+        internal_call_answer(call, response.status);
+    else
+        http_respond(call->exchange, &response, &call->reply);
     call_end(call);
 }
 
@@ -306,5 +309,8 @@ void call_end(struct call *call)
     }
     buf_free(&call->reply);
     explicit_bzero(call->signing_key, sizeof call->signing_key);
-    http_release(call->exchange);                           /* the call may be freed here */
+    if (call->internal != NULL)                             /* the call may be freed here */
+        internal_call_end(call->internal);
+    else
+        http_release(call->exchange);
 }

@@ -35,6 +35,7 @@ const struct json *call_body(const struct call *call);      /* parsed, when the 
 void *call_context(const struct call *call);                /* what the capability needs; set by the server for its row */
 const struct clock *call_clock(const struct call *call);
 int64_t call_started_us(const struct call *call);
+bool call_is_batch(const struct call *call);                /* a batch job's record: its model work yields to live calls */
 
 /* ---- answering with JSON ---- */
 struct json_writer *call_reply(struct call *call);          /* the body of the answer */

@@ -4,7 +4,8 @@
  *      │                           │           │           │                         ▲
  *      └────── refused, failed, answered, the client gone ─┴─────────────────────────┘
  *
- * A call lives in the arena of its exchange, which it holds from on_headers until it has ended. The phase belongs to the loop.
+ * A call lives in the arena of its exchange, which it holds from on_headers until it has ended; a call from inside (internal_call.c)
+ * has an arena of its own and no exchange. The phase belongs to the loop.
  * While a pool thread works for the call (CHECKING and RUNNING), the loop touches nothing but `gone`.
  */
 #ifndef CRATON_AWS_CALL_IMPL_H
@@ -35,9 +36,12 @@ struct deferred {
     struct deferred *next;
 };
 
+struct internal_call;
+
 struct call {
     struct aws_front *front;
-    struct http_exchange *exchange;
+    struct http_exchange *exchange;                         /* NULL for a call from inside */
+    struct internal_call *internal;                         /* NULL for a client's call */
     const struct http_request *request;
     struct arena *arena;
     const struct operation *operation;                      /* NULL until routed: then nothing but an error is answered */
@@ -92,6 +96,15 @@ struct aws_front {
     unsigned running;
     char *account, *region;
 };
+
+/* front.c */
+/* A call in request->arena, counted as running. NULL when the arena is exhausted. */
+struct call *call_create(struct aws_front *front, const struct http_request *request);
+void call_start(struct call *call);                         /* the caller is known, the request is whole: checks and runs it */
+
+/* internal_call.c */
+void internal_call_answer(struct call *call, int http_status);  /* hands over the reply or the error */
+void internal_call_end(struct internal_call *internal);     /* frees the call and its arena */
 
 /* call.c */
 bool call_decode_labels(struct call *call);                 /* false: malformed percent-encoding */

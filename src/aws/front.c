@@ -52,7 +52,9 @@ static void overloaded(struct call *call)
 
 static void run(struct call *call)
 {
-    if (call->error != AWS_OK || call_gone(call)) {
+    if (call->error == AWS_OK && call_gone(call))
+        call_set_error(call, AWS_SERVICE_UNAVAILABLE, "The caller has gone.");
+    if (call->error != AWS_OK) {
         call_send(call);
         return;
     }
@@ -113,7 +115,7 @@ static void checked_in_pool(void *arg)
 }
 
 /* A caller that may not make the call learns so only when the signature has proved who it is, and costs no parsing. */
-static void check(struct call *call)
+void call_start(struct call *call)
 {
     struct aws_front *front = call->front;
     call->phase = CALL_CHECKING;
@@ -131,14 +133,12 @@ static void check(struct call *call)
 
 /* ---- the way in ---- */
 
-static struct call *call_create(struct aws_front *front, struct http_exchange *ex)
+struct call *call_create(struct aws_front *front, const struct http_request *request)
 {
-    const struct http_request *request = http_request(ex);
     struct call *call = ARENA_NEW(request->arena, struct call);
     if (call == NULL)
         return NULL;
     call->front = front;
-    call->exchange = ex;
     call->request = request;
     call->arena = request->arena;
     call->phase = CALL_ADMITTED;
@@ -146,6 +146,15 @@ static struct call *call_create(struct aws_front *front, struct http_exchange *e
     buf_init(&call->reply, REPLY_MAX);
     uuid_v4(call->request_id);
     front->running++;
+    return call;
+}
+
+static struct call *call_of_exchange(struct aws_front *front, struct http_exchange *ex)
+{
+    struct call *call = call_create(front, http_request(ex));
+    if (call == NULL)
+        return NULL;
+    call->exchange = ex;
     http_hold(ex);
     http_set_context(ex, call);
     return call;
@@ -189,7 +198,7 @@ static bool admitted(struct call *call)
 static void on_headers(void *ctx, struct http_exchange *ex, struct http_admission *admission)
 {
     struct aws_front *front = ctx;
-    struct call *call = call_create(front, ex);
+    struct call *call = call_of_exchange(front, ex);
     admission->body_limit = front->options.body_limit;
     if (call == NULL) {
         const struct http_response broken = { .status = 503 };
@@ -210,7 +219,7 @@ static void on_request(void *ctx, struct http_exchange *ex)
     struct call *call = http_context(ex);
     (void)ctx;
     if (call != NULL && call->phase == CALL_ADMITTED)
-        check(call);
+        call_start(call);
 }
 
 static void on_writable(void *ctx, struct http_exchange *ex)

@@ -5,6 +5,9 @@
  *
  * internal_call_submit() may be called from any thread; on_done comes once, on the loop, must be brief, and the answer is valid
  * until it returns. What the request points to is copied, but for the body: it must stay until on_done.
+ *
+ * A handler that runs in the pool needs a pool thread, so pool threads should not wait for each other in numbers: whoever makes many
+ * calls has a thread of its own.
  */
 #ifndef CRATON_AWS_INTERNAL_CALL_H
 #define CRATON_AWS_INTERNAL_CALL_H
@@ -32,11 +35,11 @@ struct internal_answer {
 
 struct internal_call;
 
-/* NULL when out of memory or when the server stops; then on_done does not come. */
+/* NULL when out of memory; then on_done does not come. Operations that answer with a stream of events are refused. */
 struct internal_call *internal_call_submit(struct aws_front *front, const struct internal_request *request,
                                            void (*on_done)(void *ctx, const struct internal_answer *answer), void *ctx);
 
-/* Ends it as soon as may be; on_done comes as ever. Any thread, before on_done has returned. */
+/* Takes the caller away: the call ends as soon as may be, and on_done comes as ever. Any thread, before on_done has returned. */
 void internal_call_cancel(struct internal_call *call);
 
 /* Any thread but the loop: waits for the answer, which lives in the arena. */

@@ -154,7 +154,7 @@ struct inference *inference_create(struct call *call, enum aws_status *status)
     struct model_request *request = &inference->request;
     model_request_init(request);
     request->model = inference->target.local;
-    request->priority = PRIORITY_ON_DEMAND;
+    request->priority = call_is_batch(call) ? PRIORITY_BATCH : PRIORITY_ON_DEMAND;
     request->account = principal->account;
     request->caller = principal->arn;
     request->request_id = call_request_id(call);
