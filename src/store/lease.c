@@ -126,6 +126,17 @@ static enum store_status release(struct sql *sql, void *arg)
     return change_lease(sql, arg, SQL_END_LEASE);
 }
 
+static enum store_status release_all(struct sql *sql, void *arg)
+{
+    const struct lease_job *job = arg;
+    sqlite3_stmt *stmt = sql_begin(sql, SQL_END_LEASES);
+    if (stmt == NULL)
+        return STORE_ERROR;
+    sql_bind_text(stmt, 1, job->key.kind);
+    sql_bind_text(stmt, 2, job->owner);
+    return sql_finish(sql, stmt);
+}
+
 static void fill(const struct lease_job *job, struct store_lease *out)
 {
     *out = (struct store_lease){ .key = job->key, .owner = job->owner, .fence = job->fence, .until_ms = job->until_ms };
@@ -168,4 +179,10 @@ enum store_status store_lease_release(struct store *store, const struct store_le
     struct lease_job job = { .key = lease->key, .fence = lease->fence };
     enum store_status status = writer_run(store, release, &job);
     return status == STORE_CONFLICT ? STORE_OK : status;
+}
+
+enum store_status store_lease_release_all(struct store *store, struct view kind, struct view owner)
+{
+    struct lease_job job = { .key.kind = kind, .owner = owner };
+    return writer_run(store, release_all, &job);
 }

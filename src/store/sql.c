@@ -35,6 +35,7 @@ static const char *const texts[SQL_STATEMENTS] = {
                       "DO UPDATE SET owner = excluded.owner, fence = excluded.fence, until = excluded.until",
     [SQL_RENEW_LEASE] = "UPDATE leases SET until = ?6 WHERE " KEY_IS " AND fence = ?5",
     [SQL_END_LEASE] = "UPDATE leases SET owner = '', until = 0 WHERE " KEY_IS " AND fence = ?5",
+    [SQL_END_LEASES] = "UPDATE leases SET owner = '', until = 0 WHERE kind = ?1 AND owner = ?2",
     [SQL_CLAIMABLE] = "SELECT kind, account, region, id FROM records AS r WHERE kind = ?1 AND NOT EXISTS "
                       "(SELECT 1 FROM leases AS l WHERE l.kind = r.kind AND l.account = r.account AND l.region = r.region "
                       "AND l.id = r.id AND l.until > ?2) ORDER BY created, id LIMIT 1",

@@ -28,6 +28,7 @@ enum sql_statement {
     SQL_PUT_LEASE,
     SQL_RENEW_LEASE,
     SQL_END_LEASE,
+    SQL_END_LEASES,
     SQL_CLAIMABLE,
     SQL_CLAIMABLE_IN_STATE,
     SQL_CHANGES,

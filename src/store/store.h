@@ -138,6 +138,9 @@ enum store_status store_lease_claim(struct store *store, struct arena *arena, st
 enum store_status store_lease_renew(struct store *store, struct store_lease *lease, int64_t ms);    /* STORE_CONFLICT: lost */
 enum store_status store_lease_release(struct store *store, const struct store_lease *lease);        /* lost is fine */
 
+/* Frees all leases on records of this kind that the owner holds: for a process that follows a killed one of the same name. */
+enum store_status store_lease_release_all(struct store *store, struct view kind, struct view owner);
+
 /* ---- being told ---- */
 
 struct store_watch;

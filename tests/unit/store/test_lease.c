@@ -109,6 +109,21 @@ static void claims_take_the_oldest_that_is_free(void **state)
     assert_int_equal(store_lease_claim(fixture_store, fixture_arena, kind, queued, VIEW("y"), 100, &record, &other), STORE_OK);
 }
 
+static void releasing_all_frees_what_this_owner_holds_and_nothing_else(void **state)
+{
+    (void)state;
+    struct store_key ours = make("a", ""), theirs = make("b", "");
+    struct store_lease mine, other, taken;
+    assert_int_equal(store_lease_take(fixture_store, &ours, VIEW("one"), 1000, &mine), STORE_OK);
+    assert_int_equal(store_lease_take(fixture_store, &theirs, VIEW("two"), 1000, &other), STORE_OK);
+    assert_int_equal(store_lease_release_all(fixture_store, VIEW("another kind"), VIEW("one")), STORE_OK);
+    assert_int_equal(store_lease_take(fixture_store, &ours, VIEW("three"), 1000, &taken), STORE_CONFLICT);
+    assert_int_equal(store_lease_release_all(fixture_store, VIEW("job"), VIEW("one")), STORE_OK);
+    assert_int_equal(store_lease_take(fixture_store, &ours, VIEW("three"), 1000, &taken), STORE_OK);
+    assert_true(taken.fence > mine.fence);
+    assert_int_equal(store_lease_take(fixture_store, &theirs, VIEW("three"), 1000, &taken), STORE_CONFLICT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -118,6 +133,7 @@ int main(void)
         TEST(a_write_with_an_overtaken_fence_is_refused),
         TEST(fences_grow_even_when_the_record_is_made_anew),
         TEST(claims_take_the_oldest_that_is_free),
+        TEST(releasing_all_frees_what_this_owner_holds_and_nothing_else),
     };
     return cmocka_run_group_tests_name("store_lease", tests, NULL, NULL);
 }
