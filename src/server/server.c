@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "elastic/elastic.h"
 #include "iam/keys.h"
+#include "jobs/jobs.h"
 #include "objects/objects.h"
 #include "server/handlers.h"
 #include "server/identity.h"
@@ -39,13 +40,14 @@ struct server {
     struct metrics *metrics;
     struct runtime runtime;
     struct pipelines *pipelines;
+    struct jobs *jobs;
     struct aws_front *front;
     const struct http_handler *aws;
     struct admin admin;
     struct elastic *elastic;
     struct http_server *http;
     struct http_server *elastic_http; /* the second listener; NULL: there is none */
-    unsigned listeners;               /* that have not stopped */
+    unsigned stops_awaited;           /* listeners and the runner of jobs, as long as they have not stopped */
     struct signals *signals;
     struct store_watch *key_watch;
     pthread_mutex_t loading_keys;     /* so that nobody puts older keys in the place of newer ones */
@@ -430,7 +432,7 @@ static bool listen_elastic(struct server *server, struct http_server_options opt
     server->elastic_http = http_server_create(server->loop, &options, &handler, words, sizeof(words));
     if (server->elastic_http == NULL)
         return complain(config_string(server->config, CONFIG_ELASTIC_LISTEN), words);
-    server->listeners++;
+    server->stops_awaited++;
     log_info("craton serves Elasticsearch's inference API", LOG_STR("address", options.host),
              LOG_INT("port", http_server_port(server->elastic_http)));
     return true;
@@ -454,7 +456,7 @@ static bool listen_on(struct server *server)
     server->http = http_server_create(server->loop, &options, &handler, words, sizeof(words));
     if (server->http == NULL)
         return complain(config_string(server->config, CONFIG_LISTEN), words);
-    server->listeners++;
+    server->stops_awaited++;
     server->admin = (struct admin){
         .loop = server->loop,
         .engine = server->engine,
@@ -480,8 +482,27 @@ static bool listen_on(struct server *server)
 static void stopped(void *arg)
 {
     struct server *server = arg;
-    if (--server->listeners == 0)
+    if (--server->stops_awaited == 0)
         loop_stop(server->loop);
+}
+
+/* In a thread of the runner. */
+static void jobs_ended(void *ctx)
+{
+    struct server *server = ctx;
+    loop_post(server->loop, stopped, server);
+}
+
+/* Last of the start: jobs call operations. */
+static bool start_jobs(struct server *server)
+{
+    /* One server serves a data directory, so its next process is the same owner. */
+    const struct jobs_options options = { .store = server->store, .owner = VIEW("server"), .on_ended = jobs_ended, .ended_ctx = server };
+    server->jobs = jobs_create(&options);
+    if (server->jobs == NULL || !jobs_start(server->jobs))
+        return complain("jobs", "out of memory or threads");
+    server->stops_awaited++;
+    return true;
 }
 
 static void stop_serving(struct server *server, uint64_t grace_ms)
@@ -491,6 +512,8 @@ static void stop_serving(struct server *server, uint64_t grace_ms)
     http_server_stop(server->http, grace_ms, stopped, server);
     if (server->elastic_http != NULL)
         http_server_stop(server->elastic_http, grace_ms, stopped, server);
+    if (server->jobs != NULL)
+        jobs_end(server->jobs);                             /* the loop runs until they have: their calls end on it */
 }
 
 /* On the loop: SIGTERM or SIGINT. */
@@ -507,6 +530,8 @@ static void close_all(struct server *server)
 {
     server->closed = true;
     signals_stop(server->signals);
+    if (server->jobs != NULL)
+        jobs_stop(server->jobs);
     if (server->key_watch != NULL)
         store_unwatch(server->store, server->key_watch);
     http_server_destroy(server->elastic_http);
@@ -524,6 +549,7 @@ static void close_all(struct server *server)
     elastic_destroy(server->elastic);
     models_destroy(server->models);
     iam_destroy(server->iam);
+    jobs_destroy(server->jobs);
     pipelines_destroy(server->pipelines);
     objects_close(server->objects);
     store_close(server->store);
@@ -563,7 +589,7 @@ static int serve(const struct config *config, const struct places *places)
     bool ready = server.arena != NULL && open_data(&server) && open_engine(&server) && open_doors(&server) && listen_on(&server);
     if (ready) {
         server.signals = signals_start(server.loop, told_to_stop, &server);
-        ready = server.signals != NULL || complain("start", "no more threads");
+        ready = (server.signals != NULL || complain("start", "no more threads")) && start_jobs(&server);
     }
     if (!ready && server.http != NULL)
         stop_serving(&server, 0); /* what listens is closed on the loop alone */
