@@ -177,6 +177,22 @@ static enum object_status is_empty(struct objects *objects, struct arena *arena,
     return status == OBJECT_OK && page.count > 0 ? OBJECT_BUCKET_NOT_EMPTY : status;
 }
 
+static enum object_status abort_uploads(struct objects *objects, struct arena *arena, struct view name)
+{
+    enum object_status status;
+    struct object_upload *uploads;
+    size_t count;
+    bool more;
+    do {
+        status = upload_list(objects, arena, name, VIEW(""), VIEW(""), VIEW(""), 0, &uploads, &count, &more);
+        for (size_t i = 0; status == OBJECT_OK && i < count; i++) {
+            status = upload_abort(objects, name, uploads[i].key, uploads[i].id);
+            status = status == OBJECT_NO_UPLOAD ? OBJECT_OK : status;
+        }
+    } while (status == OBJECT_OK && more);
+    return status;
+}
+
 static enum object_status delete_local(struct objects *objects, struct arena *arena, struct store_record *record)
 {
     record->state = VIEW(BUCKET_DELETING);
@@ -184,6 +200,8 @@ static enum object_status delete_local(struct objects *objects, struct arena *ar
     if (stored != STORE_OK)
         return stored == STORE_NOT_FOUND ? OBJECT_NO_BUCKET : status_of_store(stored);
     enum object_status status = is_empty(objects, arena, record->key.id);
+    if (status == OBJECT_OK)
+        status = abort_uploads(objects, arena, record->key.id);
     if (status == OBJECT_OK)
         stored = store_delete(objects->store, &record->key, record->version);
     if (status == OBJECT_OK && stored == STORE_OK)

@@ -1,27 +1,27 @@
-/* objects/commit.c - changes of records: an object comes, is replaced, described anew or goes, in one transaction of the store that also
- * makes sure of its bucket. The bytes that no record names any more are removed afterwards. */
+/* objects/commit.c - changes of records that name bytes: an object comes, is replaced, described anew or goes, in one transaction of the
+ * store that also makes sure of what it belongs to. The bytes that no record names any more are removed afterwards. */
 #include "objects/internal.h"
+
+#include "base/json.h"
 
 #include <time.h>
 
-#define OTHERS_MAX 4                                        /* writes besides those of the caller */
+#define OWN_WRITES 2                                        /* besides those of the caller */
 
 /* ---- conditions ---- */
 
-static bool matches(struct view wanted, const struct object_info *current)
+/* etag is empty when there is no object. */
+static enum object_status check(const struct object_condition *condition, struct view etag)
 {
-    return current != NULL && (view_is(wanted, "*") || view_eq(wanted, current->etag));
-}
-
-/* current is NULL when there is no object. */
-bool condition_holds(const struct object_condition *condition, const struct object_info *current, enum object_status *status)
-{
-    *status = OBJECT_OK;
-    if (condition->if_match.len > 0 && !matches(condition->if_match, current))
-        *status = current != NULL ? OBJECT_PRECONDITION_FAILED : OBJECT_NO_KEY;
-    else if (condition->if_none_match.len > 0 && matches(condition->if_none_match, current))
-        *status = OBJECT_PRECONDITION_FAILED;
-    return *status == OBJECT_OK;
+    bool there = etag.len > 0;
+    struct view match = condition->if_match, none = condition->if_none_match;
+    if (match.len > 0 && !there)
+        return OBJECT_NO_KEY;
+    if (match.len > 0 && !view_is(match, "*") && !view_eq(match, etag))
+        return OBJECT_PRECONDITION_FAILED;
+    if (none.len > 0 && there && (view_is(none, "*") || view_eq(none, etag)))
+        return OBJECT_PRECONDITION_FAILED;
+    return OBJECT_OK;
 }
 
 /* ---- one try ---- */
@@ -30,46 +30,61 @@ struct attempt {
     struct objects *objects;
     const struct commit *commit;
     struct arena *arena;
-    struct buf json;
-    struct store_record current;                            /* of the object; version 0: there is none */
-    struct object_info current_info;
+    struct store_record current;                            /* version 0: there is none */
+    uint64_t guard_version;                                 /* 0: there is no guard */
     bool again;                                             /* somebody else was faster */
 };
 
-static enum object_status read_current(struct attempt *a, const struct store_key *key)
-{
-    enum store_status status = store_get(a->objects->store, a->arena, key, &a->current);
-    a->current.version = status == STORE_OK ? a->current.version : 0;
-    if (status != STORE_OK)
-        return status == STORE_NOT_FOUND ? OBJECT_OK : status_of_store(status);
-    return info_read(a->arena, &a->current, &a->current_info) ? OBJECT_OK : OBJECT_ERROR;
-}
-
-static bool replaces_bytes(const struct attempt *a)
-{
-    return a->current.version != 0 && !a->commit->keep_bytes;
-}
-
-static enum object_status apply(struct attempt *a, const struct store_key *key, const struct bucket *bucket)
+static enum object_status read_guard(struct attempt *a)
 {
     const struct commit *commit = a->commit;
-    struct store_write *writes = ARENA_ARRAY(a->arena, struct store_write, commit->other_count + OTHERS_MAX);
-    size_t count = 0, failed = 0;
+    struct store_record guard;
+    if (commit->guard.kind.len == 0)
+        return OBJECT_OK;
+    enum store_status status = store_get(a->objects->store, a->arena, &commit->guard, &guard);
+    if (status != STORE_OK)
+        return status == STORE_NOT_FOUND ? commit->guard_gone : status_of_store(status);
+    if (guard.state.len > 0 && commit->id.len > 0) {
+        a->again = commit->guard_waits;
+        return commit->guard_gone;
+    }
+    a->guard_version = guard.version;
+    return OBJECT_OK;
+}
+
+static enum object_status read_current(struct attempt *a)
+{
+    const struct commit *commit = a->commit;
+    enum store_status status = store_get(a->objects->store, a->arena, &commit->key, &a->current);
+    if (status == STORE_NOT_FOUND)
+        a->current = (struct store_record){ .version = 0 };
+    else if (status != STORE_OK)
+        return status_of_store(status);
+    if (commit->keep_bytes && !view_eq(a->current.index[0], commit->id))
+        return OBJECT_BUSY;
+    if (commit->condition.if_match.len == 0 && commit->condition.if_none_match.len == 0)
+        return OBJECT_OK;
+    struct view etag = json_get_string(json_parse(a->arena, a->current.json, RECORD_DEPTH, NULL), "etag");
+    return arena_exhausted(a->arena) ? OBJECT_NO_MEMORY : check(&commit->condition, etag);
+}
+
+static enum object_status apply(struct attempt *a)
+{
+    const struct commit *commit = a->commit;
+    struct store_write *writes = ARENA_ARRAY(a->arena, struct store_write, commit->other_count + OWN_WRITES);
+    size_t count = commit->other_count, failed = 0;
+    uint64_t version = a->current.version;
     if (writes == NULL)
         return OBJECT_NO_MEMORY;
-    for (; count < commit->other_count; count++)
-        writes[count] = commit->others[count];
-    if (commit->info != NULL) {
-        writes[count++] = (struct store_write){
-            .action = a->current.version != 0 ? STORE_UPDATE : STORE_CREATE,
-            .record = { .key = *key, .version = a->current.version, .index = { commit->info->id }, .json = buf_view(&a->json) },
-        };
-    } else if (a->current.version != 0) {
-        writes[count++] = (struct store_write){ .action = STORE_DELETE, .record = { .key = *key, .version = a->current.version } };
-    }
-    if (bucket->version != 0 && commit->info != NULL) {
+    if (count > 0)
+        memcpy(writes, commit->others, count * sizeof *writes);
+    writes[count++] = (struct store_write){
+        .action = commit->id.len == 0 ? STORE_DELETE : version != 0 ? STORE_UPDATE : STORE_CREATE,
+        .record = { .key = commit->key, .version = version, .index = { commit->id }, .json = commit->json },
+    };
+    if (a->guard_version != 0 && commit->id.len > 0) {
         writes[count++] = (struct store_write){ .action = STORE_CHECK,
-                                                .record = { .key = bucket_key(commit->bucket), .version = bucket->version } };
+                                                .record = { .key = commit->guard, .version = a->guard_version } };
     }
     enum store_status status = store_apply(a->objects->store, writes, count, &failed);
     bool passed_by = status == STORE_CONFLICT || status == STORE_EXISTS || status == STORE_NOT_FOUND;
@@ -79,38 +94,34 @@ static enum object_status apply(struct attempt *a, const struct store_key *key, 
     return status_of_store(status);
 }
 
+/* After a failure of the store nobody knows what is so: the bytes stay pending until the next start looks. */
+static void settle(struct objects *objects, struct view id, enum object_status status, bool wanted)
+{
+    char name[ID_SIZE];
+    if (!id_copy(id, name) || status == OBJECT_ERROR)
+        return;
+    if (wanted)
+        files_settle(objects, name);
+    else
+        files_drop(objects, name);
+}
+
 static enum object_status attempt(struct attempt *a)
 {
     const struct commit *commit = a->commit;
-    struct bucket bucket;
-    enum object_status status = bucket_resolve(a->objects, a->arena, commit->bucket, &bucket);
+    char old[ID_SIZE];
+    enum object_status status = read_guard(a);
+    if (status == OBJECT_OK)
+        status = read_current(a);
+    if (status != OBJECT_OK || (commit->id.len == 0 && a->current.version == 0))
+        return status;
+    if (commit->keep_bytes || !id_copy(a->current.index[0], old))
+        return apply(a);
+    status = status_of_errno(files_doubt(a->objects, old), "marking the old bytes");
     if (status != OBJECT_OK)
         return status;
-    struct store_key key = object_key(a->arena, commit->bucket, commit->key);
-    if (key.id.ptr == NULL || (commit->info != NULL && !info_write(commit->info, commit->upload, &a->json)))
-        return OBJECT_NO_MEMORY;
-    a->again = bucket.deleting && commit->info != NULL;
-    if (a->again)
-        return OBJECT_NO_BUCKET;
-    status = read_current(a, &key);
-    if (status != OBJECT_OK || !condition_holds(&commit->condition, a->current.version != 0 ? &a->current_info : NULL, &status))
-        return status;
-    if (commit->keep_bytes && (a->current.version == 0 || !view_eq(a->current_info.id, commit->info->id)))
-        return OBJECT_BUSY;
-    if (commit->info == NULL && a->current.version == 0)
-        return OBJECT_OK;
-    char old[ID_SIZE] = { 0 };
-    if (replaces_bytes(a) && a->current_info.id.len == ID_SIZE - 1) {
-        memcpy(old, a->current_info.id.ptr, ID_SIZE - 1);
-        int code = files_doubt(a->objects, old);
-        if (code != 0)
-            return status_of_errno(code, "marking the old bytes");
-    }
-    status = apply(a, &key, &bucket);
-    if (old[0] != '\0' && status == OBJECT_OK)
-        files_drop(a->objects, old);
-    else if (old[0] != '\0' && status != OBJECT_ERROR)      /* after an error nobody knows: the next start looks */
-        files_settle(a->objects, old);
+    status = apply(a);
+    settle(a->objects, a->current.index[0], status, status != OBJECT_OK);
     return status;
 }
 
@@ -120,35 +131,65 @@ static void wait_a_little(unsigned tries)
     nanosleep(&pause, NULL);
 }
 
-enum object_status commit_object(struct objects *objects, const struct commit *commit)
+enum object_status commit_bytes(struct objects *objects, const struct commit *commit)
 {
-    struct attempt a = { .objects = objects, .commit = commit, .arena = arena_create(SCRATCH_MAX + (64u << 20)),
-                         .json = BUF_INIT(1 << 20) };
+    struct attempt a = { .objects = objects, .commit = commit, .arena = arena_create(SCRATCH_MAX) };
     enum object_status status = a.arena != NULL ? attempt(&a) : OBJECT_NO_MEMORY;
     for (unsigned tries = 1; a.again && tries < TRIES_MAX; tries++) {
-        a.again = false;
-        a.current_info = (struct object_info){ .size = 0 };
         wait_a_little(tries);
         arena_reset(a.arena);
-        buf_clear(&a.json);
+        a.again = false;
         status = attempt(&a);
     }
-    if (commit->info != NULL && !commit->keep_bytes && commit->info->id.len == ID_SIZE - 1) {
-        char id[ID_SIZE] = { 0 };
-        memcpy(id, commit->info->id.ptr, ID_SIZE - 1);
-        if (status == OBJECT_OK)
-            files_settle(objects, id);
-        else if (status != OBJECT_ERROR)
-            files_drop(objects, id);
-    }
+    if (!commit->keep_bytes)
+        settle(objects, commit->id, status, status == OBJECT_OK);
     arena_destroy(a.arena);
-    buf_free(&a.json);
+    return status;
+}
+
+/* ---- objects ---- */
+
+static void fill_in(struct commit *commit, struct arena *arena, struct view bucket, struct view key)
+{
+    commit->key = object_key(arena, bucket, key);
+    commit->guard_gone = OBJECT_NO_BUCKET;
+    commit->guard_waits = true;
+    if (!view_is(bucket, OBJECT_OWN_BUCKET))
+        commit->guard = bucket_key(bucket);
+}
+
+enum object_status commit_object(struct objects *objects, struct commit *commit, const struct object_info *info, struct view upload)
+{
+    struct buf json = BUF_INIT(RECORD_MAX);
+    struct arena *arena = arena_create(SCRATCH_MAX);
+    enum object_status status = OBJECT_NO_MEMORY;
+    commit->id = info->id;
+    if (arena != NULL && info_write(info, upload, &json)) {
+        fill_in(commit, arena, info->bucket, info->key);
+        commit->json = buf_view(&json);
+        status = commit->key.id.ptr != NULL ? commit_bytes(objects, commit) : OBJECT_NO_MEMORY;
+    } else if (!commit->keep_bytes) {
+        settle(objects, info->id, status, false);
+    }
+    arena_destroy(arena);
+    buf_free(&json);
     return status;
 }
 
 enum object_status object_delete(struct objects *objects, struct view bucket, struct view key)
 {
+    struct bucket where;
+    struct commit commit = { .id = VIEW("") };
     if (!key_is_valid(key))
         return OBJECT_BAD_NAME;
-    return commit_object(objects, &(struct commit){ .bucket = bucket, .key = key });
+    struct arena *arena = arena_create(SCRATCH_MAX);
+    enum object_status status = arena != NULL ? bucket_resolve(objects, arena, bucket, &where) : OBJECT_NO_MEMORY;
+    if (status == OBJECT_OK && where.place == BUCKET_LINKED)
+        status = OBJECT_READ_ONLY;
+    if (status == OBJECT_OK) {
+        fill_in(&commit, arena, bucket, key);
+        status = commit.key.id.ptr != NULL ? commit_bytes(objects, &commit) : OBJECT_NO_MEMORY;
+    }
+    arena_destroy(arena);
+    return status;
 }

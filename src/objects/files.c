@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -35,7 +36,7 @@ bool files_open_dirs(struct objects *objects, const char *dir, char *error, size
     struct {
         const char *name;
         int *fd;
-    } rows[] = { { "data", &objects->data_fd }, { "pending", &objects->pending_fd }, { "uploads", &objects->uploads_fd } };
+    } rows[] = { { "data", &objects->data_fd }, { "pending", &objects->pending_fd } };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         int fd = open_dir(dir, rows[i].name);
         if (fd < 0) {
@@ -49,7 +50,7 @@ bool files_open_dirs(struct objects *objects, const char *dir, char *error, size
 
 void files_close_dirs(struct objects *objects)
 {
-    const int fds[] = { objects->data_fd, objects->pending_fd, objects->uploads_fd };
+    const int fds[] = { objects->data_fd, objects->pending_fd };
     for (size_t i = 0; i < sizeof fds / sizeof fds[0]; i++) {
         if (fds[i] >= 0)
             close(fds[i]);
@@ -162,6 +163,43 @@ int write_whole(int fd, struct view bytes)
     return 0;
 }
 
+int files_link(struct objects *objects, const char *from, const char *id)
+{
+    char place[PLACE_SIZE];
+    place_of(from, place);
+    return linkat(objects->data_fd, place, objects->pending_fd, id, 0) == 0 ? 0 : -errno;
+}
+
+static int copy_by_hand(int from, off_t offset, uint64_t length, int to)
+{
+    char piece[64 << 10];
+    while (length > 0) {
+        ssize_t got = pread(from, piece, length < sizeof piece ? (size_t)length : sizeof piece, offset);
+        if (got == 0 || (got < 0 && errno != EINTR))
+            return got == 0 ? -EIO : -errno;
+        int code = got > 0 ? write_whole(to, view_of(piece, (size_t)got)) : 0;
+        if (code != 0)
+            return code;
+        offset += got > 0 ? got : 0;
+        length -= got > 0 ? (uint64_t)got : 0;
+    }
+    return 0;
+}
+
+int files_copy(int from, uint64_t offset, uint64_t length, int to)
+{
+    off_t at = (off_t)offset;
+    while (length > 0) {
+        ssize_t copied = copy_file_range(from, &at, to, NULL, length < SSIZE_MAX ? (size_t)length : SSIZE_MAX, 0);
+        if (copied < 0 && (errno == EXDEV || errno == EINVAL || errno == ENOSYS || errno == EOPNOTSUPP))
+            return copy_by_hand(from, at, length, to);
+        if (copied == 0 || (copied < 0 && errno != EINTR))
+            return copied == 0 ? -EIO : -errno;
+        length -= copied > 0 ? (uint64_t)copied : 0;
+    }
+    return 0;
+}
+
 /* ---- after a crash ---- */
 
 static enum store_status is_named(struct objects *objects, struct arena *arena, const char *kind, struct view id, bool *named)
@@ -188,9 +226,11 @@ static bool recover_one(struct objects *objects, struct arena *arena, const char
     if (busy)                                               /* a process that lives is at it */
         return true;
     arena_reset(arena);
-    if (is_named(objects, arena, OBJECT_KIND, view_from_cstr(id), &named) != STORE_OK ||
-        is_named(objects, arena, OBJECT_OWN_KIND, view_from_cstr(id), &named) != STORE_OK)
-        return false;
+    static const char *const kinds[] = { OBJECT_KIND, OBJECT_OWN_KIND, PART_KIND };
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0] && !named; i++) {
+        if (is_named(objects, arena, kinds[i], view_from_cstr(id), &named) != STORE_OK)
+            return false;
+    }
     if (named)
         files_settle(objects, id);
     else

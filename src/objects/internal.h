@@ -5,7 +5,8 @@
  *     data/ab/abcd…     the bytes of one put, under its id; a store record (OBJECT_KIND) names it, or it is rubbish
  *     pending/abcd…     a second link to each file of which a record may or may not be committed just now: after a crash these, and
  *                       only these, are looked at
- *     uploads/UPLOAD/…  the parts of an upload, until it is completed
+ *
+ * The parts of an upload are such puts too, named by records of PART_KIND.
  */
 #ifndef CRATON_OBJECTS_INTERNAL_H
 #define CRATON_OBJECTS_INTERNAL_H
@@ -17,16 +18,21 @@
 #define BUCKET_KIND      "bucket"
 #define OBJECT_OWN_KIND  "object.own"                       /* of OBJECT_OWN_BUCKET: those who watch for objects need not hear of it */
 #define BUCKET_DELETING  "deleting"                         /* the state of a bucket that is being looked through */
+#define UPLOAD_KIND      "object.upload"                    /* id "bucket/key\x01UPLOAD" */
+#define UPLOAD_ENDED     "ended"                            /* completed or aborted: what is left of it goes */
+#define PART_KIND        "object.part"                      /* of an upload; id "UPLOAD/00001", names bytes as an object does */
 
 #define ID_SIZE          33                                 /* 32 hexadecimal digits and a NUL */
 #define SCRATCH_MAX      (4u << 20)                         /* an arena of ours: a page of records */
+#define RECORD_DEPTH     8                                  /* of a record's JSON */
+#define RECORD_MAX       (1u << 20)
 #define TRIES_MAX        100                                /* against others who change the same object at the same time */
 
 struct objects {
     struct store *store;
     const struct clock *clock;
     struct arena *arena;                                    /* what lives as long as this */
-    int data_fd, pending_fd, uploads_fd;
+    int data_fd, pending_fd;
     struct object_remote *remotes;
     size_t remote_count;
     struct view account;
@@ -37,6 +43,7 @@ struct objects {
 enum object_status status_of_store(enum store_status status);
 enum object_status status_of_errno(int code, const char *what);     /* logs what is OBJECT_ERROR; code may be negative */
 void make_id(char out[ID_SIZE]);
+bool id_copy(struct view id, char out[ID_SIZE]);            /* false when it is none */
 
 /* ---- bucket.c ---- */
 
@@ -79,29 +86,35 @@ int files_doubt(struct objects *objects, const char *id);   /* of data: also in 
 void files_settle(struct objects *objects, const char *id); /* no longer pending */
 void files_drop(struct objects *objects, const char *id);   /* out of data and pending */
 int files_open(struct objects *objects, const char *id);    /* to read; a descriptor */
+int files_link(struct objects *objects, const char *from, const char *id);  /* the bytes of data's `from` become pending ones of id */
+int files_copy(int from, uint64_t offset, uint64_t length, int to);         /* to the end of `to`; in the kernel where that can */
 bool files_recover(struct objects *objects);                /* what is pending and not locked is kept or dropped, as the store says */
 int write_whole(int fd, struct view bytes);
 
-/* ---- commit.c: the record changes, and with it which bytes are the object's ---- */
-
-bool condition_holds(const struct object_condition *condition, const struct object_info *current, enum object_status *status);
+/* ---- commit.c: a record changes, and with it which bytes it names ---- */
 
 struct commit {
-    struct view bucket, key;
-    const struct object_info *info;                         /* NULL: delete */
-    struct view upload;                                     /* see info_write() */
+    struct store_key key;                                   /* of the record */
+    struct view id;                                         /* of the bytes it shall name; empty: the record goes */
+    struct view json;
     struct object_condition condition;
+    struct store_key guard;                                 /* a record that must be there, with an empty state; kind empty: none */
+    enum object_status guard_gone;                          /* the status when it is not */
+    bool guard_waits;                                       /* its state may become empty again soon */
     struct store_write *others;                             /* to be done with it, or not at all */
     size_t other_count;
     enum object_status other_failed;                        /* the status when one of these was in the way */
-    bool keep_bytes;                                        /* info has the id of the object as it is: only its description changes */
+    bool keep_bytes;                                        /* it names them already: OBJECT_BUSY when it does not */
 };
-/* The old object's bytes go. The new one's are dropped when it fails, unless it may have happened all the same. */
-enum object_status commit_object(struct objects *objects, const struct commit *commit);
+/* The old bytes go. The new ones are dropped when it fails, unless it may have happened all the same. */
+enum object_status commit_bytes(struct objects *objects, const struct commit *commit);
+
+/* The same for an object: key, guard and JSON are filled in. upload: see info_write(). */
+enum object_status commit_object(struct objects *objects, struct commit *commit, const struct object_info *info, struct view upload);
 
 /* ---- write.c ---- */
 
-#define EXPECTED_MAX 4
+#define DIGESTS_MAX 4
 
 struct digest {
     struct checksum sum;
@@ -123,13 +136,39 @@ struct object_writer {
     struct object_put put;                                  /* copied */
     enum object_status status;
     uint64_t size;
-    struct digest digests[EXPECTED_MAX];                    /* MD5, the one to keep, others */
+    struct digest digests[DIGESTS_MAX];                    /* MD5, the one to keep, others */
     size_t digest_count;
 
     int fd;                                                 /* local: -1 until the first bytes */
     char id[ID_SIZE];
     char *buffer;
     size_t buffered;
+    struct view upload;                                     /* of a part: put.bucket is the upload, put.key the number */
+    struct store_key upload_key;
 };
+
+struct object_writer *writer_create(struct objects *objects, const struct object_put *put);    /* without a kind */
+void writer_destroy(struct object_writer *writer);
+enum object_status writer_local_write(struct object_writer *writer, struct view bytes);
+/* All bytes are in data and durable, or nothing is left. *info lives as long as the writer. */
+enum object_status writer_local_place(struct object_writer *writer, struct object_info *info);
+void writer_local_abort(struct object_writer *writer);
+struct view base64_text(struct arena *arena, const uint8_t *bytes, size_t len);     /* ptr NULL: out of memory */
+
+/* ---- upload.c ---- */
+
+struct upload {
+    struct store_record record;
+    struct object_info info;                                /* what the object shall be; checksum_value is the type of its checksum */
+    bool checksum_of_whole;
+};
+/* OBJECT_NO_UPLOAD when there is none that is open. */
+enum object_status upload_find(struct objects *objects, struct arena *arena, struct view bucket, struct view key, struct view id,
+                               struct upload *out);
+void upload_part_id(char out[ID_SIZE + 8], struct view upload, unsigned number);    /* of the record */
+/* Removes the parts, then the record of an upload that has ended. What it cannot is left to the next start. */
+void upload_remove(struct objects *objects, const struct store_key *key);
+enum object_status upload_end(struct objects *objects, struct upload *upload);      /* marks it; then upload_remove() */
+bool upload_recover(struct objects *objects);               /* removes those that have ended */
 
 #endif

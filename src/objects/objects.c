@@ -93,6 +93,16 @@ void make_id(char out[ID_SIZE])
     random_id(out, ID_SIZE - 1, "0123456789abcdef");
 }
 
+bool id_copy(struct view id, char out[ID_SIZE])
+{
+    out[0] = '\0';
+    if (id.len != ID_SIZE - 1)
+        return false;
+    memcpy(out, id.ptr, ID_SIZE - 1);
+    out[ID_SIZE - 1] = '\0';
+    return true;
+}
+
 bool object_uri_parse(struct view uri, struct view *bucket, struct view *key)
 {
     if (!view_starts_with(uri, VIEW("s3://")))
@@ -137,12 +147,12 @@ struct objects *objects_open(const struct objects_options *options, char *error,
     }
     objects->store = options->store;
     objects->clock = options->clock;
-    objects->data_fd = objects->pending_fd = objects->uploads_fd = -1;
+    objects->data_fd = objects->pending_fd = -1;
     bool ok = copy_remotes(objects, options);
     if (!ok)
         snprintf(error, error_size, "out of memory");
     ok = ok && files_open_dirs(objects, options->dir, error, error_size);
-    if (ok && options->recover && !files_recover(objects)) {
+    if (ok && options->recover && !(files_recover(objects) && upload_recover(objects))) {
         snprintf(error, error_size, "%s: what an earlier process left half-written cannot be looked through", options->dir);
         ok = false;
     }

@@ -23,6 +23,7 @@
 #define OBJECT_KEY_MAX     1024                             /* bytes */
 #define OBJECT_SIZE_MAX    (5ull << 40)
 #define OBJECT_PARTS_MAX   10000
+#define OBJECT_PART_MIN    (5ull << 20)
 
 /* The bucket of the server itself, always local: intermediate results. No door can name it. */
 #define OBJECT_OWN_BUCKET  ".craton"
@@ -101,6 +102,7 @@ enum object_status bucket_list(struct objects *objects, struct arena *arena, str
 
 struct object_condition {                                   /* empty views: none */
     struct view if_match, if_none_match;                    /* an ETag without quotes, or "*" */
+    struct view checksum_value;                             /* upload_complete() alone: what the whole must have, in base64 */
 };
 
 struct object_put {
@@ -110,6 +112,8 @@ struct object_put {
     size_t field_count, tag_count;
     struct object_condition condition;                      /* looked at when the put ends */
     enum object_checksum checksum;                          /* to keep; NONE: CRC64NVME */
+    bool checksum_of_whole;                                 /* uploads with CRC32 or CRC32C: not composed of the parts' checksums;
+                                                             * CRC64NVME never is, SHA1 and SHA256 always are */
 };
 
 struct object_writer;
@@ -118,7 +122,8 @@ enum object_status object_write_begin(struct objects *objects, const struct obje
 enum object_status object_write(struct object_writer *writer, struct view bytes);
 /* Bytes of a file. A whole unlinked file on the same disk is taken as it is; others are copied. fd stays the caller's. */
 enum object_status object_write_fd(struct object_writer *writer, int fd, uint64_t offset, uint64_t length);
-/* Before the end: what the bytes must add up to. value is base64. MD5 is the Content-MD5 header. */
+/* Before the end: what the bytes must add up to. value is base64. MD5 is the Content-MD5 header. A checksum that is not the put's own
+ * must be named before the first byte. */
 void object_write_expect(struct object_writer *writer, enum object_checksum checksum, struct view value);
 void object_write_expect_md5(struct object_writer *writer, struct view value);
 /* Makes it visible and durable, or fails and leaves nothing behind. Frees the writer either way. */
@@ -170,14 +175,16 @@ struct object_upload {
     struct view key, id;
     int64_t created_ms;
     enum object_checksum checksum;
+    bool checksum_of_whole;
 };
-struct object_part {
+struct object_part {                                        /* to complete with: number and etag are enough */
     unsigned number;                                        /* 1 to OBJECT_PARTS_MAX */
     struct view etag;
     uint64_t size;
     int64_t modified_ms;
     enum object_checksum checksum;
     struct view checksum_value;
+    struct view id;                                         /* of its bytes; nobody else's business */
 };
 enum object_status upload_create(struct objects *objects, struct arena *arena, const struct object_put *put, struct view *upload_id);
 /* Then object_write…; object_write_end() gives the part's etag, size and checksum. */
@@ -186,10 +193,13 @@ enum object_status upload_part_begin(struct objects *objects, struct view bucket
 enum object_status upload_parts(struct objects *objects, struct arena *arena, struct view bucket, struct view key,
                                 struct view upload_id, unsigned after, size_t limit, struct object_part **parts, size_t *count,
                                 bool *more);
+/* Parts by number, rising. All but the last have at least OBJECT_PART_MIN bytes, but for OBJECT_OWN_BUCKET. Done twice it succeeds
+ * twice. */
 enum object_status upload_complete(struct objects *objects, struct arena *arena, struct view bucket, struct view key,
                                    struct view upload_id, const struct object_part *parts, size_t count,
                                    const struct object_condition *condition, struct object_info *out);
 enum object_status upload_abort(struct objects *objects, struct view bucket, struct view key, struct view upload_id);
+/* By key, then id; those that are greater than after_key and after_id (empty: than all of after_key). */
 enum object_status upload_list(struct objects *objects, struct arena *arena, struct view bucket, struct view prefix,
                                struct view after_key, struct view after_id, size_t limit, struct object_upload **uploads,
                                size_t *count, bool *more);

@@ -46,13 +46,12 @@ static enum object_status open_local(struct objects *objects, struct arena *aren
                                      struct object_info *info, int *fd)
 {
     for (int tries = 0; tries < TRIES_MAX; tries++) {
-        char id[ID_SIZE] = { 0 };
+        char id[ID_SIZE];
         enum object_status status = get_local(objects, arena, bucket, key, info);
         if (status != OBJECT_OK)
             return status;
-        if (info->id.len != ID_SIZE - 1)
+        if (!id_copy(info->id, id))
             return OBJECT_ERROR;
-        memcpy(id, info->id.ptr, ID_SIZE - 1);
         *fd = files_open(objects, id);
         if (*fd != -ENOENT)
             return *fd >= 0 ? OBJECT_OK : status_of_errno(*fd, "opening an object");

@@ -5,8 +5,6 @@
 #include "base/json.h"
 #include "base/utf8.h"
 
-#define RECORD_DEPTH 8
-
 bool key_is_valid(struct view key)
 {
     return key.len > 0 && key.len <= OBJECT_KEY_MAX && view_find_byte(key, '\0') == VIEW_NPOS && utf8_valid(key);

@@ -35,7 +35,7 @@ static struct digest *add_digest(struct object_writer *writer, enum checksum_typ
     return digest;
 }
 
-static struct object_writer *writer_create(struct objects *objects, const struct object_put *put)
+struct object_writer *writer_create(struct objects *objects, const struct object_put *put)
 {
     struct arena *arena = arena_create(WRITER_ARENA);
     struct object_writer *writer = arena != NULL ? ARENA_NEW(arena, struct object_writer) : NULL;
@@ -52,7 +52,7 @@ static struct object_writer *writer_create(struct objects *objects, const struct
     return writer;
 }
 
-static void writer_destroy(struct object_writer *writer)
+void writer_destroy(struct object_writer *writer)
 {
     if (writer->fd >= 0)
         close(writer->fd);
@@ -86,7 +86,7 @@ static enum object_status flush_buffer(struct object_writer *writer)
     return bytes.len > 0 ? flush(writer, bytes) : OBJECT_OK;
 }
 
-static enum object_status local_write(struct object_writer *writer, struct view bytes)
+enum object_status writer_local_write(struct object_writer *writer, struct view bytes)
 {
     if (writer->buffered + bytes.len > BUFFER_SIZE) {
         enum object_status status = flush_buffer(writer);
@@ -101,20 +101,28 @@ static enum object_status local_write(struct object_writer *writer, struct view 
     return OBJECT_OK;
 }
 
-static void local_abort(struct object_writer *writer)
+void writer_local_abort(struct object_writer *writer)
 {
     if (writer->fd >= 0)
         files_drop(writer->objects, writer->id);
+}
+
+struct view base64_text(struct arena *arena, const uint8_t *bytes, size_t len)
+{
+    struct buf text = BUF_INIT(256);
+    base64_append(&text, view_of(bytes, len));
+    struct view copy = buf_failed(&text) ? view_of(NULL, 0) : arena_copy(arena, buf_view(&text));
+    buf_free(&text);
+    return copy;
 }
 
 /* What is known of the object once its digests are. */
 static bool describe(struct object_writer *writer, struct object_info *info)
 {
     const struct object_put *put = &writer->put;
+    const struct digest *md5 = &writer->digests[0], *sum = &writer->digests[1];
     char etag[2 * CHECKSUM_SIZE_MAX];
-    struct buf sum = BUF_INIT(128);
-    hex_encode(writer->digests[0].value, checksum_size(CHECKSUM_MD5), etag);
-    base64_append(&sum, view_of(writer->digests[1].value, checksum_size(writer->digests[1].sum.type)));
+    hex_encode(md5->value, checksum_size(CHECKSUM_MD5), etag);
     *info = (struct object_info){
         .bucket = put->bucket,
         .key = put->key,
@@ -128,33 +136,36 @@ static bool describe(struct object_writer *writer, struct object_info *info)
         .tags = put->tags,
         .tag_count = put->tag_count,
         .checksum = put->checksum,
-        .checksum_value = arena_copy(writer->arena, buf_view(&sum)),
+        .checksum_value = base64_text(writer->arena, sum->value, checksum_size(sum->sum.type)),
     };
-    buf_free(&sum);
-    return !arena_exhausted(writer->arena);
+    return !arena_exhausted(writer->arena) && info->checksum_value.ptr != NULL;
+}
+
+enum object_status writer_local_place(struct object_writer *writer, struct object_info *info)
+{
+    enum object_status status = flush_buffer(writer);
+    if (status == OBJECT_OK)
+        status = open_file(writer);                         /* of an empty object */
+    if (status == OBJECT_OK && !describe(writer, info))
+        status = OBJECT_NO_MEMORY;
+    if (status == OBJECT_OK)
+        status = status_of_errno(files_place(writer->objects, writer->id, writer->fd), "placing a file");
+    if (status != OBJECT_OK)
+        writer_local_abort(writer);
+    return status;
 }
 
 static enum object_status local_end(struct object_writer *writer, struct arena *arena, struct object_info *out)
 {
     struct object_info info;
-    enum object_status status = flush_buffer(writer);
+    struct commit commit = { .condition = writer->put.condition };
+    enum object_status status = writer_local_place(writer, &info);
     if (status == OBJECT_OK)
-        status = open_file(writer);                         /* of an empty object */
-    if (status == OBJECT_OK && (!describe(writer, &info) || !info_copy(arena, &info, out)))
-        status = OBJECT_NO_MEMORY;
-    if (status == OBJECT_OK)
-        status = status_of_errno(files_place(writer->objects, writer->id, writer->fd), "placing a file");
-    if (status != OBJECT_OK) {
-        local_abort(writer);
-        return status;
-    }
-    const struct commit commit = {
-        .bucket = info.bucket, .key = info.key, .info = &info, .condition = writer->put.condition
-    };
-    return commit_object(writer->objects, &commit);
+        status = commit_object(writer->objects, &commit, &info, VIEW(""));
+    return status == OBJECT_OK && !info_copy(arena, &info, out) ? OBJECT_NO_MEMORY : status;
 }
 
-static const struct writer_kind local_kind = { local_write, local_end, local_abort };
+static const struct writer_kind local_kind = { writer_local_write, local_end, writer_local_abort };
 
 /* ---- what callers use ---- */
 
@@ -202,7 +213,7 @@ enum object_status object_write(struct object_writer *writer, struct view bytes)
 static bool adopt(struct object_writer *writer, int fd, uint64_t offset, uint64_t length)
 {
     struct stat st;
-    if (writer->kind != &local_kind || writer->size > 0 || offset != 0 || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) ||
+    if (writer->kind->write != writer_local_write || writer->size > 0 || offset != 0 || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) ||
         st.st_nlink != 0 || (uint64_t)st.st_size != length)
         return false;
     int own = dup(fd);
@@ -248,7 +259,7 @@ static void expect(struct object_writer *writer, enum checksum_type type, struct
         if (writer->digests[i].sum.type == type)
             digest = &writer->digests[i];
     }
-    if (digest == NULL && writer->size == 0 && writer->digest_count < EXPECTED_MAX)
+    if (digest == NULL && writer->size == 0 && writer->digest_count < DIGESTS_MAX)
         digest = add_digest(writer, type);
     if (digest == NULL || !base64_decode(writer->arena, value, &bytes) || bytes.len != checksum_size(type) ||
         (digest->expected && memcmp(digest->value, bytes.ptr, bytes.len) != 0)) {
