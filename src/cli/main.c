@@ -41,6 +41,18 @@ static const struct command commands[] = {
       "  --shared            add it where every data directory finds it, as the set-up does\n" },
     { "keys", command_keys, "keys list | create [--bearer] [--name NAME] | revoke ID|NAME", "Look at, make and revoke keys.",
       "create prints two shell exports; create --bearer prints the key alone. A key's secret is shown once.\n" },
+    { "pipeline", command_pipeline,
+      "pipeline create NAME --model-id ID [--role-arn ARN] [--bucket B] | list | status [NAME] [--watch] | delete NAME",
+      "Run files of a bucket through batch inference.",
+      "A pipeline makes a batch job of every .jsonl file that is put under to-process/ of its bucket, also of those that are there\n"
+      "already, as many at once as the model has slots. Results come under processed/.\n\n"
+      "  --model-id ID   the model that runs the files\n"
+      "  --bucket B      the bucket; it is made when it is missing. Without it br-batch-inference-ACCOUNT-REGION\n"
+      "  --role-arn ARN  the role to name in the jobs\n"
+      "  --watch         draw the status every second, until Ctrl-C\n"
+      "  --json          print what the server answered (list, status)\n\n"
+      "delete removes the pipeline and its rows. The bucket and its files stay, and jobs that run go on: stop them with\n"
+      "`aws bedrock stop-model-invocation-job` where they are not wanted.\n" },
     { "status", command_status, "status [--json]", "Say whether the server runs, and what its models do.", "" },
     { "settings", command_settings, "settings [--markdown]", "List every setting, its default and what it does.", "" },
     { "ops", command_ops, "ops [--markdown]", "List every operation: served or not.", "" },
