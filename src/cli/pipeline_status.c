@@ -133,7 +133,7 @@ static void draw_waiting(struct buf *out, const struct json *row, int64_t now_ms
 
 static void draw_ended(struct buf *out, const struct json *row)
 {
-    int64_t total, failed = 0;
+    int64_t total = 0, failed = 0;
     struct view error = json_get_string(row, "errorMessage");
     if (json_get_i64(row, "totalRecordCount", &total)) {
         buf_printf(out, "%lld records", (long long)total);

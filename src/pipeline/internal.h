@@ -37,7 +37,10 @@ struct pipelines {
 
     pthread_mutex_t lock;
     pthread_cond_t wake;
-    bool files_changed, jobs_changed;                       /* under the lock */
+    bool files_changed, jobs_changed;                       /* from here on: under the lock */
+    bool ended;
+    void (*stopped)(void *ctx);
+    void *stopped_ctx;
 };
 
 /* ---- round.c ---- */

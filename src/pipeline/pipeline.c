@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#define JOB_KIND   "model-invocation-job"
+#define JOB_KIND    "model-invocation-job"                    /* of batch inference (src/batch) */
 #define REST_MS    200                                      /* between two rounds: many changes make one */
 #define PATIENCE_MS 60000                                   /* the store's clock is looked at again after this, whatever it said */
 
@@ -94,7 +94,10 @@ static void *run(void *arg)
         if (left_ms > 0)
             wait_ms(p, left_ms, true);
     }
+    p->ended = true;
     pthread_mutex_unlock(&p->lock);
+    if (p->stopped != NULL)
+        p->stopped(p->stopped_ctx);
     return NULL;
 }
 
@@ -110,21 +113,30 @@ bool pipelines_start(struct pipelines *p, pipeline_call_fn *call, void *ctx)
     return p->started;
 }
 
-void pipelines_stop(struct pipelines *p)
+void pipelines_stop(struct pipelines *p, void (*stopped)(void *ctx), void *ctx)
 {
-    atomic_store(&p->stopping, true);
     pthread_mutex_lock(&p->lock);
+    bool running = p->started && !p->ended;
+    p->stopped = stopped;
+    p->stopped_ctx = ctx;
+    atomic_store(&p->stopping, true);
     pthread_cond_signal(&p->wake);
     pthread_mutex_unlock(&p->lock);
+    if (!running && stopped != NULL)
+        stopped(ctx);
 }
 
 void pipelines_destroy(struct pipelines *p)
 {
     if (p == NULL)
         return;
-    pipelines_stop(p);
-    if (p->started)
+    if (p->started) {
+        pthread_mutex_lock(&p->lock);
+        atomic_store(&p->stopping, true);
+        pthread_cond_signal(&p->wake);
+        pthread_mutex_unlock(&p->lock);
         pthread_join(p->thread, NULL);
+    }
     struct store_watch *const watches[] = { p->object_watch, p->job_watch, p->pipeline_watch };
     for (size_t i = 0; i < sizeof(watches) / sizeof(watches[0]); i++) {
         if (watches[i] != NULL)

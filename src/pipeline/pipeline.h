@@ -36,8 +36,9 @@ struct pipelines;
 struct pipelines *pipelines_create(const struct pipelines_options *options);    /* NULL when out of memory */
 bool pipelines_start(struct pipelines *pipelines, pipeline_call_fn *call, void *ctx);   /* false: no thread */
 
-/* Asks the thread to return; it may wait for the answer of a call meanwhile. Any thread, also the loop. */
-void pipelines_stop(struct pipelines *pipelines);
+/* Asks the thread to return. It may wait for the answer of a call meanwhile, which needs the loop, so stopped() tells when it no
+ * longer does: once, from that thread, or at once when there is none. Any thread, also the loop. */
+void pipelines_stop(struct pipelines *pipelines, void (*stopped)(void *ctx), void *ctx);
 void pipelines_destroy(struct pipelines *pipelines);        /* waits for the thread; NULL is fine */
 
 /* CreatePipeline and its kin; their call_context() is a struct pipelines. They run in the pool. */

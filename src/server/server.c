@@ -47,7 +47,7 @@ struct server {
     struct elastic *elastic;
     struct http_server *http;
     struct http_server *elastic_http; /* the second listener; NULL: there is none */
-    unsigned stops_awaited;           /* listeners and the runner of jobs, as long as they have not stopped */
+    unsigned stops_awaited;           /* listeners, the runner of jobs and the pipelines, as long as they have not stopped */
     struct signals *signals;
     struct store_watch *key_watch;
     pthread_mutex_t loading_keys;     /* so that nobody puts older keys in the place of newer ones */
@@ -486,18 +486,29 @@ static void stopped(void *arg)
         loop_stop(server->loop);
 }
 
-/* In a thread of the runner. */
-static void jobs_ended(void *ctx)
+/* In a thread that called operations, whose answers come over the loop. */
+static void thread_ended(void *ctx)
 {
     struct server *server = ctx;
     loop_post(server->loop, stopped, server);
+}
+
+static enum aws_status call_inside(void *ctx, const struct internal_request *request, struct arena *arena,
+                                   struct internal_answer *answer)
+{
+    return internal_call(ctx, request, arena, answer);
+}
+
+static bool start_pipelines(struct server *server)
+{
+    return pipelines_start(server->pipelines, call_inside, server->front) || complain("pipelines", "no more threads");
 }
 
 /* Last of the start: jobs call operations. */
 static bool start_jobs(struct server *server)
 {
     /* One server serves a data directory, so its next process is the same owner. */
-    const struct jobs_options options = { .store = server->store, .owner = VIEW("server"), .on_ended = jobs_ended, .ended_ctx = server };
+    const struct jobs_options options = { .store = server->store, .owner = VIEW("server"), .on_ended = thread_ended, .ended_ctx = server };
     server->jobs = jobs_create(&options);
     if (server->jobs == NULL || !jobs_start(server->jobs))
         return complain("jobs", "out of memory or threads");
@@ -514,6 +525,8 @@ static void stop_serving(struct server *server, uint64_t grace_ms)
         http_server_stop(server->elastic_http, grace_ms, stopped, server);
     if (server->jobs != NULL)
         jobs_end(server->jobs);                             /* the loop runs until they have: their calls end on it */
+    server->stops_awaited++;
+    pipelines_stop(server->pipelines, thread_ended, server);
 }
 
 /* On the loop: SIGTERM or SIGINT. */
@@ -589,7 +602,8 @@ static int serve(const struct config *config, const struct places *places)
     bool ready = server.arena != NULL && open_data(&server) && open_engine(&server) && open_doors(&server) && listen_on(&server);
     if (ready) {
         server.signals = signals_start(server.loop, told_to_stop, &server);
-        ready = (server.signals != NULL || complain("start", "no more threads")) && start_jobs(&server);
+        ready = (server.signals != NULL || complain("start", "no more threads")) && start_jobs(&server) &&
+                start_pipelines(&server);
     }
     if (!ready && server.http != NULL)
         stop_serving(&server, 0); /* what listens is closed on the loop alone */
