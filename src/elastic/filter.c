@@ -55,16 +55,23 @@ static void keep(struct rest *rest, struct view path)
         rest->paths[rest->count++] = path;
 }
 
+/* A run of ** means what one of them does. */
+static struct view without_run(struct view path)
+{
+    while (view_starts_with(path, VIEW("**.**")) && (path.len == 5 || path.ptr[5] == '.'))
+        path = view_from(path, 3);
+    return path;
+}
+
 static void descend_path(struct view path, struct view name, struct rest *out)
 {
+    path = without_run(path);
     struct view after = path, part = view_split(&after, '.');
-    if (view_is(part, "**")) {
+    if (view_is(part, "**") && after.ptr != NULL) {
         keep(out, path); /* takes this name, and may take more */
-        if (after.ptr == NULL)
-            out->whole = true;
-        else
-            descend_path(after, name, out); /* takes none */
-    } else if (name_fits(part, name)) {
+        part = view_split(&after, '.'); /* or takes none */
+    }
+    if (name_fits(part, name)) { /* a last ** fits any */
         if (after.ptr == NULL)
             out->whole = true;
         else

@@ -1,11 +1,13 @@
 """Measures Craton side by side with llama-server, in one run on one machine, and prints a table of figures and ratios.
 
-    bench.py BUILD LLAMA_SERVER MODEL.gguf [calls] [tokens] [memory]
+    bench.py BUILD LLAMA_SERVER MODEL.gguf [calls] [tokens] [memory] [embeddings]
 
 calls   signed calls per second on the scripted model, differently signed requests in turn
 tokens  generated tokens per second: 512 shared and 64 own prompt tokens, 128 generated, 1 and 16 clients; llama-server has the same
         GGUF, the same library files and as many threads
 memory  resident memory five seconds after a second start, and the time until the server is ready
+embeddings  texts of 200 words through Elasticsearch's inference API: one by one, a thousand in one request, and a thousand whose
+        vectors cost nothing (scripted), which is what the way there and back takes
 
 Nothing here asserts: the reader judges. Compare ratios; single figures vary with the machine.
 """
@@ -33,7 +35,7 @@ os.environ["CRATON_BUILD"] = str(Path(sys.argv[1]).resolve())
 from harness import Server, wait_until  # noqa: E402  (it reads CRATON_BUILD)
 
 BUILD, LLAMA_SERVER, GGUF = (Path(argument).resolve() for argument in sys.argv[1:4])
-WANTED = set(sys.argv[4:]) or {"calls", "tokens", "memory"}
+WANTED = set(sys.argv[4:]) or {"calls", "tokens", "memory", "embeddings"}
 DISTINCT_REQUESTS = 10_000
 CALL_SECONDS = 8
 THREADS = os.cpu_count()
@@ -202,10 +204,50 @@ def bench_memory(tmp):
     row("start until health answers (with the client's polling)", f"{statistics.median(ready):.0f}", "ms", "at most 50 wanted")
 
 
+# ---- embeddings ----
+
+TEXTS, ALONE = 1000, 60
+
+
+def make_endpoint(server, client, name, model):
+    env = server.environment()
+    reply = client.put(f"/_inference/text_embedding/{name}", json={"service": "amazonbedrock", "service_settings": {
+        "access_key": env["AWS_ACCESS_KEY_ID"], "secret_key": env["AWS_SECRET_ACCESS_KEY"], "region": "us-east-1",
+        "provider": "amazontitan", "model": model, "rate_limit": {"requests_per_minute": 600000}}})
+    reply.raise_for_status()
+
+
+def embed_rate(client, name, requests):
+    """Texts a second over requests, each a list of texts."""
+    begun = time.monotonic()
+    for texts in requests:
+        reply = client.post(f"/_inference/text_embedding/{name}", json={"input": texts})
+        reply.raise_for_status()
+        assert len(reply.json()["text_embedding"]) == len(texts)
+    return sum(map(len, requests)) / (time.monotonic() - begun)
+
+
+def bench_embeddings(tmp):
+    settings = {"log": {"level": "warn"}, "models": {"map": [{"ids": "amazon.titan-embed-text-v1", "model": "craton.scripted-v1"}]}}
+    texts = [text(seed, 200) for seed in range(TEXTS)]
+    with Server(tmp / "embeddings", config=settings) as server:
+        env = server.environment()
+        with httpx.Client(base_url=server.url, auth=(env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"]), timeout=900) as client:
+            make_endpoint(server, client, "real", "amazon.titan-embed-text-v2:0")
+            make_endpoint(server, client, "free", "amazon.titan-embed-text-v1")
+            embed_rate(client, "real", [texts[:8]])
+            alone = embed_rate(client, "real", [[one] for one in texts[:ALONE]])
+            row("texts of 200 words embedded, one a request", f"{alone:.1f}", "texts/s")
+            together = embed_rate(client, "real", [texts])
+            row(f"the same, {TEXTS:,} in one request", f"{together:.1f}", "texts/s", f"{together / alone:.2f} x one by one, at least 3 wanted")
+            free = embed_rate(client, "free", [texts])
+            row(f"{TEXTS:,} in one request, scripted: the way alone", f"{free:,.0f}", "texts/s", f"{100 * together / free:.1f} % of the time")
+
+
 def main():
     print(f"{os.cpu_count()} cores, {GGUF.name}, {time.strftime('%Y-%m-%d')}", flush=True)
     with tempfile.TemporaryDirectory() as folder:
-        for name, bench in (("calls", bench_calls), ("memory", bench_memory), ("tokens", bench_tokens)):
+        for name, bench in (("calls", bench_calls), ("memory", bench_memory), ("embeddings", bench_embeddings), ("tokens", bench_tokens)):
             if name in WANTED:
                 bench(Path(folder))
 

@@ -4,6 +4,20 @@
 
 #define DOCUMENT "{'endpoints': [{'inference_id': 'a', 'service_settings': {'region': 'r', 'model': 'm'}}, {'inference_id': 'b', 'x': 1}]}"
 
+static const char *filtered(struct arena *arena, struct view paths)
+{
+    struct filter filter;
+    struct buf text = BUF_INIT(4096);
+    struct json_writer out;
+    filter_read(paths, &filter);
+    json_writer_init(&out, &text);
+    filter_write(&filter, body_of(arena, DOCUMENT), &out);
+    assert_false(json_writer_failed(&out));
+    const char *copy = quoted(arena, buf_view(&text));
+    buf_free(&text);
+    return copy;
+}
+
 static void paths_choose_what_is_shown(void **state)
 {
     static const struct {
@@ -17,22 +31,16 @@ static void paths_choose_what_is_shown(void **state)
         { "-endpoints.service_settings,-**.x", "{'endpoints':[{'inference_id':'a'},{'inference_id':'b'}]}" },
         { "endpoints.service_settings,-**.region", "{'endpoints':[{'service_settings':{'model':'m'}}]}" },
         { "nothing.here", "{}" },
+        { "**.**.**.model", "{'endpoints':[{'service_settings':{'model':'m'}}]}" },
+        { "endpoints.**.**", "{'endpoints':[{'inference_id':'a','service_settings':{'region':'r','model':'m'}},{'inference_id':'b','x':1}]}" },
+        { "**.**x", "{'endpoints':[{'x':1}]}" },
         { "endpoints", "{'endpoints':[{'inference_id':'a','service_settings':{'region':'r','model':'m'}},{'inference_id':'b','x':1}]}" },
         { ",,", "{'endpoints':[{'inference_id':'a','service_settings':{'region':'r','model':'m'}},{'inference_id':'b','x':1}]}" },
     };
     struct arena *arena = arena_create(1 << 20);
     (void)state;
-    for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        struct filter filter;
-        struct buf text = BUF_INIT(4096);
-        struct json_writer out;
-        filter_read(view_from_cstr(cases[i].paths), &filter);
-        json_writer_init(&out, &text);
-        filter_write(&filter, body_of(arena, DOCUMENT), &out);
-        assert_false(json_writer_failed(&out));
-        assert_string_equal(quoted(arena, buf_view(&text)), cases[i].result);
-        buf_free(&text);
-    }
+    for (size_t i = 0; i < COUNT_OF(cases); i++)
+        assert_string_equal(filtered(arena, view_from_cstr(cases[i].paths)), cases[i].result);
     arena_destroy(arena);
 }
 
@@ -47,6 +55,19 @@ static void a_thousand_paths_are_bounded(void **state)
     assert_int_equal(filter.count, FILTER_PATHS_MAX);
     assert_int_equal(filter.excluded_count, FILTER_PATHS_MAX);
     buf_free(&text);
+}
+
+static void a_path_of_many_stars_ends_soon(void **state)
+{
+    struct arena *arena = arena_create(1 << 20);
+    struct buf text = BUF_INIT(65536);
+    (void)state;
+    for (int i = 0; i < 20000; i++)
+        buf_append_cstr(&text, "**.");
+    buf_append_cstr(&text, "model");
+    assert_string_equal(filtered(arena, buf_view(&text)), "{'endpoints':[{'service_settings':{'model':'m'}}]}");
+    buf_free(&text);
+    arena_destroy(arena);
 }
 
 static void pretty_is_indented_by_two(void **state)
@@ -66,6 +87,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(paths_choose_what_is_shown),
         cmocka_unit_test(a_thousand_paths_are_bounded),
+        cmocka_unit_test(a_path_of_many_stars_ends_soon),
         cmocka_unit_test(pretty_is_indented_by_two),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
