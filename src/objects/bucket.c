@@ -2,9 +2,11 @@
 #include "objects/internal.h"
 
 #include "base/json.h"
+#include "base/utf8.h"
 
 #include <ctype.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 struct store_key bucket_key(struct view name)
 {
@@ -165,6 +167,24 @@ enum object_status bucket_create(struct objects *objects, struct view account, s
     if (find_remote(objects, name) != NULL)
         return view_eq(objects->account, account) ? OBJECT_BUCKET_OWNED : OBJECT_BUCKET_TAKEN;
     return make(objects, account, region, name, VIEW(""));
+}
+
+enum object_status bucket_link(struct objects *objects, struct view account, struct view region, struct view name,
+                               struct view directory)
+{
+    struct stat st;
+    struct arena *arena = arena_create(SCRATCH_MAX);
+    const char *path = arena != NULL ? arena_cstr(arena, directory) : NULL;
+    bool usable = path != NULL && path[0] == '/' && utf8_valid(directory) && stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+    bool no_memory = path == NULL;
+    arena_destroy(arena);
+    if (no_memory)
+        return OBJECT_NO_MEMORY;
+    if (!usable || !bucket_name_is_valid(name))
+        return OBJECT_BAD_NAME;
+    if (find_remote(objects, name) != NULL)
+        return view_eq(objects->account, account) ? OBJECT_BUCKET_OWNED : OBJECT_BUCKET_TAKEN;
+    return make(objects, account, region, name, directory);
 }
 
 /* ---- deleting: the bucket is marked, so that no put can end, looked through, and then deleted or set free again ---- */

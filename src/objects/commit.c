@@ -149,13 +149,14 @@ enum object_status commit_bytes(struct objects *objects, const struct commit *co
 
 /* ---- objects ---- */
 
-static void fill_in(struct commit *commit, struct arena *arena, struct view bucket, struct view key)
+bool commit_for(struct commit *commit, struct arena *arena, struct view bucket, struct view key)
 {
     commit->key = object_key(arena, bucket, key);
     commit->guard_gone = OBJECT_NO_BUCKET;
     commit->guard_waits = true;
     if (!view_is(bucket, OBJECT_OWN_BUCKET))
         commit->guard = bucket_key(bucket);
+    return commit->key.id.ptr != NULL;
 }
 
 enum object_status commit_object(struct objects *objects, struct commit *commit, const struct object_info *info, struct view upload)
@@ -164,32 +165,13 @@ enum object_status commit_object(struct objects *objects, struct commit *commit,
     struct arena *arena = arena_create(SCRATCH_MAX);
     enum object_status status = OBJECT_NO_MEMORY;
     commit->id = info->id;
-    if (arena != NULL && info_write(info, upload, &json)) {
-        fill_in(commit, arena, info->bucket, info->key);
+    if (arena != NULL && info_write(info, upload, &json) && commit_for(commit, arena, info->bucket, info->key)) {
         commit->json = buf_view(&json);
-        status = commit->key.id.ptr != NULL ? commit_bytes(objects, commit) : OBJECT_NO_MEMORY;
+        status = commit_bytes(objects, commit);
     } else if (!commit->keep_bytes) {
         settle(objects, info->id, status, false);
     }
     arena_destroy(arena);
     buf_free(&json);
-    return status;
-}
-
-enum object_status object_delete(struct objects *objects, struct view bucket, struct view key)
-{
-    struct bucket where;
-    struct commit commit = { .id = VIEW("") };
-    if (!key_is_valid(key))
-        return OBJECT_BAD_NAME;
-    struct arena *arena = arena_create(SCRATCH_MAX);
-    enum object_status status = arena != NULL ? bucket_resolve(objects, arena, bucket, &where) : OBJECT_NO_MEMORY;
-    if (status == OBJECT_OK && where.place == BUCKET_LINKED)
-        status = OBJECT_READ_ONLY;
-    if (status == OBJECT_OK) {
-        fill_in(&commit, arena, bucket, key);
-        status = commit.key.id.ptr != NULL ? commit_bytes(objects, &commit) : OBJECT_NO_MEMORY;
-    }
-    arena_destroy(arena);
     return status;
 }

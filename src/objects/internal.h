@@ -109,8 +109,17 @@ struct commit {
 /* The old bytes go. The new ones are dropped when it fails, unless it may have happened all the same. */
 enum object_status commit_bytes(struct objects *objects, const struct commit *commit);
 
-/* The same for an object: key, guard and JSON are filled in. upload: see info_write(). */
+/* Fills key and guard in for an object. False when the arena is exhausted. */
+bool commit_for(struct commit *commit, struct arena *arena, struct view bucket, struct view key);
+/* The whole for an object, id and JSON too. upload: see info_write(). */
 enum object_status commit_object(struct objects *objects, struct commit *commit, const struct object_info *info, struct view upload);
+
+/* ---- linked.c: the files of a directory as objects ---- */
+
+enum object_status linked_open(struct arena *arena, const struct bucket *bucket, struct view name, struct view key,
+                               struct object_info *info, int *fd);
+enum object_status linked_list(struct arena *arena, const struct bucket *bucket, const struct object_list *list,
+                               struct object_page *out);
 
 /* ---- write.c ---- */
 

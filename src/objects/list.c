@@ -214,5 +214,5 @@ enum object_status object_list(struct objects *objects, struct arena *arena, con
     if (list->prefix.len > OBJECT_KEY_MAX)                  /* no key is so long */
         return OBJECT_OK;
     bounded.after = view_first(list->after, OBJECT_KEY_MAX);
-    return list_store(objects, arena, &bounded, out);
+    return bucket.place == BUCKET_LINKED ? linked_list(arena, &bucket, &bounded, out) : list_store(objects, arena, &bounded, out);
 }

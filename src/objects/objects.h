@@ -90,8 +90,9 @@ struct bucket_info {
 
 bool bucket_name_is_valid(struct view name);                /* S3's rules */
 enum object_status bucket_create(struct objects *objects, struct view account, struct view region, struct view name);
+/* The directory is absolute and exists, otherwise OBJECT_BAD_NAME. Its files are the objects, symbolic links and what is no file not. */
 enum object_status bucket_link(struct objects *objects, struct view account, struct view region, struct view name,
-                               struct view directory);      /* absolute, must exist */
+                               struct view directory);
 enum object_status bucket_get(struct objects *objects, struct arena *arena, struct view name, struct bucket_info *out);
 enum object_status bucket_delete(struct objects *objects, struct view name);    /* a link is only undone */
 /* All buckets of the account by name, those of the configuration included. */
@@ -135,6 +136,9 @@ enum object_status object_put_bytes(struct objects *objects, struct arena *arena
                                     struct object_info *out);
 
 enum object_status object_delete(struct objects *objects, struct view bucket, struct view key);    /* one that is not there is fine */
+/* With few commits. statuses (may be NULL) gets one for each key; the result is the first that is not OBJECT_OK. */
+enum object_status object_delete_many(struct objects *objects, struct view bucket, const struct view *keys, size_t count,
+                                      enum object_status *statuses);
 enum object_status object_copy(struct objects *objects, struct arena *arena, struct view bucket, struct view key,
                                const struct object_put *to, bool replace_metadata, bool replace_tags, struct object_info *out);
 enum object_status object_set_tags(struct objects *objects, struct view bucket, struct view key, const struct object_field *tags,

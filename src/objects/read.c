@@ -8,15 +8,8 @@
 
 struct object_reader {
     int fd;
+    uint64_t size;                                          /* a linked file may grow meanwhile */
 };
-
-/* Which of the two is not there. */
-static enum object_status absent(struct objects *objects, struct arena *arena, struct view name)
-{
-    struct bucket bucket;
-    enum object_status status = bucket_resolve(objects, arena, name, &bucket);
-    return status == OBJECT_OK ? OBJECT_NO_KEY : status;
-}
 
 static enum object_status get_local(struct objects *objects, struct arena *arena, struct view bucket, struct view key,
                                     struct object_info *out)
@@ -26,19 +19,9 @@ static enum object_status get_local(struct objects *objects, struct arena *arena
     if (at.id.ptr == NULL)
         return OBJECT_NO_MEMORY;
     enum store_status status = store_get(objects->store, arena, &at, &record);
-    if (status == STORE_NOT_FOUND)
-        return absent(objects, arena, bucket);
     if (status != STORE_OK)
         return status_of_store(status);
-    return info_read(arena, &record, out) ? OBJECT_OK : OBJECT_ERROR;
-}
-
-enum object_status object_head(struct objects *objects, struct arena *arena, struct view bucket, struct view key,
-                               struct object_info *out)
-{
-    if (!key_is_valid(key))
-        return OBJECT_BAD_NAME;
-    return get_local(objects, arena, bucket, key, out);
+    return info_read(arena, &record, out) ? OBJECT_OK : OBJECT_NO_MEMORY;
 }
 
 /* A put between the look at the record and the opening takes the bytes away; then the new ones are there. */
@@ -59,6 +42,32 @@ static enum object_status open_local(struct objects *objects, struct arena *aren
     return status_of_errno(ENOENT, "opening an object");
 }
 
+/* What is no local object: the bucket is not there, or linked, or has no such key. */
+static enum object_status open_elsewhere(struct objects *objects, struct arena *arena, struct view name, struct view key,
+                                         struct object_info *info, int *fd)
+{
+    struct bucket bucket;
+    enum object_status status = bucket_resolve(objects, arena, name, &bucket);
+    if (status == OBJECT_OK && bucket.place == BUCKET_LINKED)
+        return linked_open(arena, &bucket, name, key, info, fd);
+    return status == OBJECT_OK ? OBJECT_NO_KEY : status;
+}
+
+enum object_status object_head(struct objects *objects, struct arena *arena, struct view bucket, struct view key,
+                               struct object_info *out)
+{
+    int fd = -1;
+    if (!key_is_valid(key))
+        return OBJECT_BAD_NAME;
+    enum object_status status = get_local(objects, arena, bucket, key, out);
+    if (status != OBJECT_NO_KEY)
+        return status;
+    status = open_elsewhere(objects, arena, bucket, key, out, &fd);
+    if (fd >= 0)
+        close(fd);
+    return status;
+}
+
 enum object_status object_read_begin(struct objects *objects, struct arena *arena, struct view bucket, struct view key,
                                      struct object_info *info, struct object_reader **out)
 {
@@ -69,10 +78,13 @@ enum object_status object_read_begin(struct objects *objects, struct arena *aren
     if (reader == NULL)
         return OBJECT_NO_MEMORY;
     enum object_status status = open_local(objects, arena, bucket, key, info, &reader->fd);
+    if (status == OBJECT_NO_KEY)
+        status = open_elsewhere(objects, arena, bucket, key, info, &reader->fd);
     if (status != OBJECT_OK) {
         free(reader);
         return status;
     }
+    reader->size = info->size;
     *out = reader;
     return OBJECT_OK;
 }
@@ -81,6 +93,10 @@ enum object_status object_read_at(struct object_reader *reader, uint64_t offset,
 {
     char *to = out;
     *got = 0;
+    if (offset >= reader->size)
+        return OBJECT_OK;
+    if (len > reader->size - offset)
+        len = (size_t)(reader->size - offset);
     while (len > 0) {
         ssize_t step = pread(reader->fd, to, len, (off_t)offset);
         if (step < 0 && errno != EINTR)

@@ -183,6 +183,28 @@ static void objects_outlive_the_process(void **state)
     assert_view_is(text_of("k"), "kept");
 }
 
+static void many_are_deleted_at_once_and_each_has_its_status(void **state)
+{
+    (void)state;
+    struct view keys[253];
+    enum object_status statuses[253];
+    for (size_t i = 0; i < COUNT_OF(keys); i++) {
+        const char *key = arena_printf(fixture_arena, "key-%zu", i);
+        keys[i] = view_from_cstr(key);
+        if (i % 50 != 49)
+            assert_int_equal(put_text(key, "x", NULL), OBJECT_OK);
+    }
+    keys[200] = VIEW("\xff");                               /* no key */
+    keys[3] = keys[2];
+    assert_int_equal(object_delete_many(fixture_objects, BUCKET, keys, COUNT_OF(keys), statuses), OBJECT_BAD_NAME);
+    for (size_t i = 0; i < COUNT_OF(keys); i++)
+        assert_int_equal(statuses[i], i == 200 ? OBJECT_BAD_NAME : OBJECT_OK);
+    assert_int_equal(files_in("data"), 2);                  /* key-3 and key-200 */
+    assert_int_equal(files_in("pending"), 0);
+    assert_int_equal(object_delete_many(fixture_objects, VIEW("no-bucket"), keys, 2, statuses), OBJECT_NO_BUCKET);
+    assert_int_equal(statuses[1], OBJECT_NO_BUCKET);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -195,6 +217,7 @@ int main(void)
         TEST(an_unlinked_file_is_taken_as_it_is_and_others_are_copied),
         TEST(a_part_of_a_file_can_be_taken),
         TEST(the_own_bucket_is_there_from_the_beginning),
+        TEST(many_are_deleted_at_once_and_each_has_its_status),
         TEST(objects_outlive_the_process),
     };
     return cmocka_run_group_tests_name("objects_write", tests, NULL, NULL);
