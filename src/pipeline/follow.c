@@ -1,10 +1,11 @@
 #include "base/log.h"
 #include "pipeline/internal.h"
 
-/* Another job may succeed where this one ran out of time; one that found fault with its input would find it again. */
+/* A job that found fault with its input, before it knew how many records there are, would find it again. Another may succeed where
+ * this one ran out of time, or failed on its way: the disk was full, the bucket was not there. */
 static bool failure_may_pass(const struct job_state *job)
 {
-    return job->status == ROW_EXPIRED;
+    return job->status == ROW_EXPIRED || (job->status == ROW_FAILED && job->counts.total > 0);
 }
 
 static bool same_counts(const struct row_counts *a, const struct row_counts *b)
@@ -18,7 +19,7 @@ static void finish(const struct pipelines *p, struct row *row, const struct job_
     if (!failure_may_pass(job) || !row_may_retry(p, row))
         return;
     row->job_number++;
-    row_postpone(p, row, job->message.len > 0 ? job->message : VIEW("The job expired."));
+    row_postpone(p, row, job->message.len > 0 ? job->message : VIEW("The job ran out of time."));
 }
 
 static void show_job(struct pipelines *p, struct row *row, const struct job_state *job)

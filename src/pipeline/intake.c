@@ -4,7 +4,8 @@
 
 #define PAGE_ARENA    (64u << 20)
 #define PAGE          1000
-#define REST_FACTOR   10                                    /* listing takes a tenth of the time at most */
+#define REST_FACTOR   10                                    /* listing takes a tenth of the time at most … */
+#define REST_MAX_MS   60000                                 /* … unless it would be too long ago */
 #define FILE_SUFFIX   ".jsonl"
 
 static bool is_input(const struct object_info *object)
@@ -94,7 +95,7 @@ void intake_files(struct pipelines *p, const struct pipeline *pipeline, struct f
     int64_t began_ms = store_now_ms(p->options.store);
     struct view problem = VIEW("");
     feed->listed = false;
-    if (began_ms < feed->next_listing_ms) {
+    if (began_ms < feed->next_listing_ms && feed->next_listing_ms - began_ms <= REST_MAX_MS) {  /* else the clock was set back */
         *again_ms = feed->next_listing_ms < *again_ms ? feed->next_listing_ms : *again_ms;
         return;
     }
@@ -106,5 +107,6 @@ void intake_files(struct pipelines *p, const struct pipeline *pipeline, struct f
     set_problem(p, pipeline, arena, problem);
     arena_destroy(arena);
     int64_t now_ms = store_now_ms(p->options.store);
-    feed->next_listing_ms = now_ms + (now_ms - began_ms) * REST_FACTOR;
+    int64_t rest_ms = (now_ms - began_ms) * REST_FACTOR;
+    feed->next_listing_ms = now_ms + (rest_ms < REST_MAX_MS ? rest_ms : REST_MAX_MS);
 }

@@ -173,7 +173,7 @@ static void run_jobs(struct round *round)
 int64_t pipelines_round(struct pipelines *p, struct round_wants wants)
 {
     int64_t now_ms = store_now_ms(p->options.store);
-    bool tick = now_ms >= p->next_tick_ms;
+    bool tick = now_ms >= p->next_tick_ms || p->next_tick_ms - now_ms > p->options.interval_ms;     /* the clock was set back */
     if (tick)
         p->next_tick_ms = now_ms + p->options.interval_ms;
     struct round round = { .p = p, .arena = arena_create(ROUND_ARENA), .wants = wants, .again_ms = p->next_tick_ms };

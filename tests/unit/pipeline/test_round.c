@@ -319,6 +319,32 @@ static void an_expired_job_is_made_again_as_another(void **state)
     assert_int_equal(world.job_count, 3);
 }
 
+static void a_job_that_failed_on_its_way_is_made_again(void **state)
+{
+    (void)state;
+    put_file("to-process/a.jsonl");
+    a_round();
+    world.jobs[0].status = "Failed";
+    world.jobs[0].message = "No space left on device";
+    world.jobs[0].total = 20;
+    a_round();
+    struct row row = row_of("to-process/a.jsonl");
+    assert_int_equal(row.status, ROW_PENDING);
+    assert_view_is(row.error, "No space left on device");
+    time_passes(RETRY_MS);
+    assert_int_equal(world.job_count, 2);
+}
+
+static void a_clock_that_is_set_back_stops_nothing(void **state)
+{
+    (void)state;
+    a_round();
+    clock_manual_advance(world.clock, -24 * INTERVAL_MS);
+    put_file("to-process/a.jsonl");
+    time_passes(0);
+    assert_int_equal(row_of("to-process/a.jsonl").status, ROW_SUBMITTED);
+}
+
 static void a_stopped_job_is_left_stopped(void **state)
 {
     (void)state;
@@ -480,6 +506,8 @@ int main(void)
         TEST(attempts_have_a_limit),
         TEST(one_passing_failure_holds_back_the_other_rows),
         TEST(an_expired_job_is_made_again_as_another),
+        TEST(a_job_that_failed_on_its_way_is_made_again),
+        TEST(a_clock_that_is_set_back_stops_nothing),
         TEST(a_stopped_job_is_left_stopped),
         TEST(files_that_are_replaced_or_deleted_while_they_wait_are_not_run),
         TEST(a_bucket_that_is_gone_is_shown_as_the_problem_of_the_pipeline),

@@ -50,6 +50,8 @@ static struct {
     size_t quota;                                           /* of active jobs; 0: none */
 } world;
 
+static pthread_mutex_t world_lock = PTHREAD_MUTEX_INITIALIZER;  /* where the thread runs beside the test */
+
 /* ---- the bucket ---- */
 
 const char *object_status_text(enum object_status status)
@@ -71,10 +73,11 @@ static struct object_info info_of(const struct file *file)
 enum object_status object_list(struct objects *objects, struct arena *arena, const struct object_list *list, struct object_page *out)
 {
     (void)objects;
-    world.listings++;
     *out = (struct object_page){ .objects = ARENA_ARRAY(arena, struct object_info, list->limit) };
     if (world.bucket_status != OBJECT_OK)
         return world.bucket_status;
+    pthread_mutex_lock(&world_lock);
+    world.listings++;
     for (size_t i = 0; i < world.file_count; i++) {
         struct object_info info = info_of(&world.files[i]);
         if (!view_starts_with(info.key, list->prefix) || view_compare(info.key, list->after) <= 0)
@@ -86,6 +89,7 @@ enum object_status object_list(struct objects *objects, struct arena *arena, con
         out->objects[out->count++] = info;
         out->last = info.key;
     }
+    pthread_mutex_unlock(&world_lock);
     return OBJECT_OK;
 }
 
@@ -134,9 +138,10 @@ static size_t place_of(const char *key, bool *there)
     return at;
 }
 
-static void put_file(const char *key)
+static inline void put_file(const char *key)
 {
     bool there;
+    pthread_mutex_lock(&world_lock);
     size_t at = place_of(key, &there);
     if (!there) {
         assert_true(world.file_count < FILES_MAX);
@@ -146,9 +151,10 @@ static void put_file(const char *key)
     snprintf(world.files[at].key, sizeof(world.files[at].key), "%s", key);
     snprintf(world.files[at].id, sizeof(world.files[at].id), "object%zu", world.puts++);
     world.files[at].put_ms = clock_wall_ms(world.clock);
+    pthread_mutex_unlock(&world_lock);
 }
 
-static void delete_file(const char *key)
+static inline void delete_file(const char *key)
 {
     bool there;
     size_t at = place_of(key, &there);
