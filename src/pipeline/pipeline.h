@@ -14,6 +14,7 @@
 
 #include "aws/front.h"
 #include "aws/internal_call.h"
+#include "dynamodb/table.h"
 #include "objects/objects.h"
 #include "store/store.h"
 
@@ -40,6 +41,9 @@ bool pipelines_start(struct pipelines *pipelines, pipeline_call_fn *call, void *
  * longer does: once, from that thread, or at once when there is none. Any thread, also the loop. */
 void pipelines_stop(struct pipelines *pipelines, void (*stopped)(void *ctx), void *ctx);
 void pipelines_destroy(struct pipelines *pipelines);        /* waits for the thread; NULL is fine */
+
+/* The rows of each pipeline as a table "NAME-DynamoDBTable-…", for the DynamoDB door. Lives as long as the pipelines. */
+struct table_source pipelines_tables(struct pipelines *pipelines);
 
 /* CreatePipeline and its kin; their call_context() is a struct pipelines. They run in the pool. */
 extern const struct handler_row pipeline_handlers[];
