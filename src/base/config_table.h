@@ -57,6 +57,7 @@
     ROW(PIPELINE_RETRY_DELAY, "pipeline.retry_delay", DURATION, "30s", "1s..1h",                                                 \
         "The wait before a file's second attempt. It doubles before each further one.")                                          \
     ROW(MODELS_MAP, "models.map", TREE, "", "", "Which local model or backend serves which Bedrock ids.")                        \
+    ROW(OBJECTS_REMOTES, "objects.remotes", TREE, "", "", "Buckets that lie on another S3, and how to reach it.")                 \
     ROW(BACKENDS, "backends", TREE, "", "", "OpenAI-compatible servers that models may be served from.")                         \
     ROW(SCRIPTED_RULES, "scripted.rules", TREE, "", "", "What the scripted models answer, for testing programs.")
 

@@ -289,19 +289,18 @@ static bool open_data(struct server *server)
 {
     char words[256];
     struct store_error error;
+    struct config_error config_error;
+    struct objects_options objects;
     server->seal = seal_open(server->places->seal_key, words, sizeof(words));
     if (server->seal == NULL)
         return complain("secrets", words);
     server->store = store_open(server->places->store, clock_system(), &error);
     if (server->store == NULL)
         return complain("store", error.message);
-    const struct objects_options objects = {
-        .store = server->store,
-        .clock = clock_system(),
-        .dir = server->places->objects,
-        .account = view_from_cstr(config_string(server->config, CONFIG_ACCOUNT)),
-        .recover = true,
-    };
+    if (!settings_objects(server->config, server->places, server->arena, &objects, &config_error))
+        return complain("settings", config_error.message);
+    objects.store = server->store;
+    objects.recover = true;
     server->objects = objects_open(&objects, words, sizeof(words));
     if (server->objects == NULL)
         return complain("objects", words);

@@ -247,6 +247,61 @@ void settings_engine(const struct config *config, const struct places *places, s
     };
 }
 
+/* ---- objects ---- */
+
+/* objects.remotes:
+ *   - bucket: reports
+ *     endpoint: https://s3.example.com
+ *     region: eu-west-1
+ *     access_key: AKIA...
+ *     secret_key: ...
+ *     remote_bucket: the-name-there
+ */
+static bool read_remote_bucket(const struct config_node *node, struct object_remote *out, struct config_error *error)
+{
+    static const char *const known[] = { "bucket", "endpoint", "region", "access_key", "secret_key", "remote_bucket", NULL };
+    if (!has_only(node, "objects.remotes", known, error))
+        return false;
+    *out = (struct object_remote){
+        .bucket = config_node_text(config_node_get(node, "bucket")),
+        .endpoint = config_node_text(config_node_get(node, "endpoint")),
+        .region = config_node_text(config_node_get(node, "region")),
+        .access_key = config_node_text(config_node_get(node, "access_key")),
+        .secret_key = config_node_text(config_node_get(node, "secret_key")),
+        .remote_bucket = config_node_text(config_node_get(node, "remote_bucket")),
+    };
+    if (out->region.len == 0)
+        out->region = VIEW("us-east-1");
+    if (!bucket_name_is_valid(out->bucket))
+        return node_fail(error, node, "objects.remotes", "each entry needs `bucket`, a valid bucket name");
+    if (!view_starts_with(out->endpoint, VIEW("http://")) && !view_starts_with(out->endpoint, VIEW("https://")))
+        return node_fail(error, node, "objects.remotes", "each entry needs an `endpoint`, such as https://s3.example.com");
+    return (out->access_key.len > 0 && out->secret_key.len > 0) ||
+           node_fail(error, node, "objects.remotes", "each entry needs `access_key` and `secret_key`");
+}
+
+bool settings_objects(const struct config *config, const struct places *places, struct arena *arena, struct objects_options *out,
+                      struct config_error *error)
+{
+    const struct config_node *list = config_tree(config, CONFIG_OBJECTS_REMOTES);
+    size_t count = config_node_size(list);
+    struct object_remote *remotes = ARENA_ARRAY(arena, struct object_remote, count + 1);
+    if (remotes == NULL)
+        return fail(error, "out of memory");
+    for (size_t i = 0; i < count; i++) {
+        if (!read_remote_bucket(config_node_at(list, i), &remotes[i], error))
+            return false;
+    }
+    *out = (struct objects_options){
+        .clock = clock_system(),
+        .dir = places->objects,
+        .remotes = remotes,
+        .remote_count = count,
+        .account = view_from_cstr(config_string(config, CONFIG_ACCOUNT)),
+    };
+    return true;
+}
+
 /* ---- network ---- */
 
 static bool parse_listen(struct arena *arena, struct view listen, struct http_server_options *out)

@@ -10,6 +10,7 @@
 #include "engine/engine.h"
 #include "models/registry.h"
 #include "net/http.h"
+#include "objects/objects.h"
 #include "pipeline/pipeline.h"
 
 struct places {                /* NULL only when the arena is exhausted */
@@ -30,6 +31,9 @@ bool places_find(const struct config *config, struct arena *arena, struct places
 bool settings_models(const struct config *config, const struct places *places, struct arena *arena, struct models_options *out,
                      struct config_error *error);
 void settings_engine(const struct config *config, const struct places *places, struct engine_options *out);
+/* All but the store. */
+bool settings_objects(const struct config *config, const struct places *places, struct arena *arena, struct objects_options *out,
+                      struct config_error *error);
 bool settings_http(const struct config *config, const struct places *places, struct arena *arena, struct http_server_options *out,
                    struct config_error *error);
 void settings_pipelines(const struct config *config, struct pipelines_options *out);

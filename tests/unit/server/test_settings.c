@@ -186,6 +186,33 @@ static void what_cannot_be_meant_is_refused(void **state)
     }
 }
 
+static void remote_buckets_are_read_and_half_written_ones_refused(void **state)
+{
+    static const struct {
+        const char *yaml, *words;
+    } wrong[] = {
+        { "objects:\n  remotes:\n    - {endpoint: http://x, access_key: a, secret_key: b}\n", "line 3: objects.remotes: each entry needs `bucket`" },
+        { "objects:\n  remotes:\n    - {bucket: abc, endpoint: x, access_key: a, secret_key: b}\n", "`endpoint`" },
+        { "objects:\n  remotes:\n    - {bucket: abc, endpoint: http://x, access_key: a}\n", "`secret_key`" },
+        { "objects:\n  remotes:\n    - {bucket: abc, key: x}\n", "unknown key 'key'" },
+    };
+    struct fixture *f = *state;
+    struct objects_options options;
+    set(f, "data: /d\nobjects:\n  remotes:\n    - bucket: abc\n      endpoint: http://127.0.0.1:9000\n      access_key: a\n      secret_key: b\n");
+    assert_true(places_find(f->config, f->arena, &f->places, &f->error));
+    assert_true(settings_objects(f->config, &f->places, f->arena, &options, &f->error));
+    assert_string_equal(options.dir, "/d/objects");
+    assert_false(options.recover);
+    assert_int_equal(options.remote_count, 1);
+    assert_view_is(options.remotes[0].bucket, "abc");
+    assert_view_is(options.remotes[0].region, "us-east-1");
+    for (size_t i = 0; i < COUNT_OF(wrong); i++) {
+        set(f, wrong[i].yaml);
+        assert_false(settings_objects(f->config, &f->places, f->arena, &options, &f->error));
+        assert_non_null(strstr(f->error.message, wrong[i].words));
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -195,7 +222,8 @@ int main(void)
         TEST(addresses_are_taken_apart),             TEST(without_authentication_only_loopback_is_served),
         TEST(a_certificate_needs_its_key),           TEST(models_and_backends_are_read),
         TEST(servers_of_inference_endpoints_are_plain_urls), TEST(what_cannot_be_meant_is_refused),
-        TEST(a_half_written_mapping_names_its_line), TEST(what_cannot_be_meant_is_refused),
+        TEST(a_half_written_mapping_names_its_line),
+        TEST(remote_buckets_are_read_and_half_written_ones_refused), TEST(what_cannot_be_meant_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
