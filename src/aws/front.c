@@ -247,7 +247,7 @@ static void on_closed(void *ctx, struct http_exchange *ex, bool aborted)
 }
 
 static void on_error(void *ctx, enum http_refusal refusal, const struct http_request *request, struct buf *body,
-                     struct view *content_type)
+                     struct view *content_type, struct http_header *extra)
 {
     static const struct {
         enum aws_status status;
@@ -262,6 +262,7 @@ static void on_error(void *ctx, enum http_refusal refusal, const struct http_req
     struct json_writer w;
     (void)ctx;
     (void)request;
+    (void)extra;
     json_writer_init(&w, body);
     json_object(&w);
     json_put_cstr(&w, "__type", aws_status_name(refusals[refusal].status));

@@ -379,7 +379,7 @@ void elastic_on_closed(struct elastic *elastic, struct http_exchange *ex, bool a
     settle(x);
 }
 
-void elastic_on_error(enum http_refusal refusal, struct buf *body, struct view *content_type)
+void elastic_on_error(enum http_refusal refusal, struct buf *body, struct view *content_type, struct http_header *extra)
 {
     static const struct {
         int status;
@@ -398,4 +398,5 @@ void elastic_on_error(enum http_refusal refusal, struct buf *body, struct view *
     json_writer_init(&out, body);
     error_write(&error, false, &out);
     *content_type = VIEW("application/json");
+    *extra = (struct http_header){ VIEW("X-Elastic-Product"), VIEW("Elasticsearch") };
 }

@@ -177,12 +177,16 @@ void exchange_refuse(struct http_exchange *ex, enum http_refusal refusal)
     ex->refused = true;
     struct buf body = BUF_INIT(HTTP_HEAD_MAX);
     struct view type = VIEW("text/plain");
+    struct http_header headers[2] = { { .name = VIEW("") } };
+    size_t count = 0;
     const struct http_handler *handler = &ex->front->handler;
     if (handler->on_error != NULL)
-        handler->on_error(handler->ctx, refusal, &ex->request, &body, &type);
-    const struct http_header content_type = { VIEW("Content-Type"), type };
-    const struct http_response response = { .status = http_refusal_status(refusal), .headers = &content_type,
-                                            .header_count = body.len > 0 ? 1 : 0 };
+        handler->on_error(handler->ctx, refusal, &ex->request, &body, &type, &headers[0]);
+    if (headers[0].name.len > 0)
+        count++;
+    if (body.len > 0)
+        headers[count++] = (struct http_header){ VIEW("Content-Type"), type };
+    const struct http_response response = { .status = http_refusal_status(refusal), .headers = headers, .header_count = count };
     http_respond(ex, &response, &body);
     buf_free(&body);
 }

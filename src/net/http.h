@@ -76,9 +76,10 @@ struct http_handler {
     /* The last call for this exchange: answered and sent (aborted false), or the client has gone before that (aborted true). It
      * comes exactly once for each exchange that reached on_headers or on_request. */
     void (*on_closed)(void *ctx, struct http_exchange *ex, bool aborted);
-    /* The server refuses: append a body and name its content type. request may be partly filled. Optional. */
+    /* The server refuses: append a body and name its content type; extra may become one more field. request may be partly filled.
+     * Optional. */
     void (*on_error)(void *ctx, enum http_refusal refusal, const struct http_request *request, struct buf *body,
-                     struct view *content_type);
+                     struct view *content_type, struct http_header *extra);
 };
 
 const struct http_request *http_request(const struct http_exchange *ex);

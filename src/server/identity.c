@@ -87,15 +87,32 @@ static const struct iam_key *by_signature(struct identity *identity, const struc
     return sigv4_verify(&signature, message, &rules, signing_key, body, &identity->work, &why) ? key : NULL;
 }
 
+static struct sigv4_message message_of(const struct http_request *request)
+{
+    return (struct sigv4_message){
+        request->method, request->path, request->query, request->authority, request->headers, request->header_count
+    };
+}
+
+static bool is_signed(const struct sigv4_message *message)
+{
+    enum sigv4_kind kind = sigv4_kind(message);
+    return kind == SIGV4_HEADER || kind == SIGV4_QUERY;
+}
+
+bool identity_needs_body(const struct http_request *request)
+{
+    const struct sigv4_message message = message_of(request);
+    return is_signed(&message);
+}
+
 bool identity_of(struct identity *identity, const struct http_request *request, int64_t now_ms, struct principal *out)
 {
     if (identity->credentials.open != NULL) {
         *out = *identity->credentials.open;
         return true;
     }
-    const struct sigv4_message message = {
-        request->method, request->path, request->query, request->authority, request->headers, request->header_count
-    };
+    const struct sigv4_message message = message_of(request);
     struct view authorization = http_header_get(request, "authorization");
     const struct iam_key *key = NULL;
     if (view_starts_with_nocase(authorization, VIEW("Bearer ")))
@@ -104,7 +121,7 @@ bool identity_of(struct identity *identity, const struct http_request *request, 
         key = by_basic(identity, request->arena, view_from(authorization, 6));
     else if (view_starts_with_nocase(authorization, VIEW("ApiKey ")))
         key = by_api_key(identity, request->arena, view_from(authorization, 7));
-    else if (sigv4_kind(&message) == SIGV4_HEADER || sigv4_kind(&message) == SIGV4_QUERY)
+    else if (is_signed(&message))
         key = by_signature(identity, request, &message, now_ms);
     if (key != NULL)
         *out = key->principal;

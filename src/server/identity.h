@@ -22,6 +22,9 @@ void identity_init(struct identity *identity, struct iam *iam, bool open, struct
 void identity_free(struct identity *identity);
 void identity_refresh(struct identity *identity); /* takes the newest snapshot */
 
+/* Whether identity_of() can only be asked when the body is there: a signature covers it. */
+bool identity_needs_body(const struct http_request *request);
+
 /* Who sends this request: by bearer key, Basic (access key id and secret), ApiKey (the same pair in base64, or a bearer key) or a Bedrock
  * signature over the whole request. False: nobody that is known. */
 bool identity_of(struct identity *identity, const struct http_request *request, int64_t now_ms, struct principal *out);

@@ -147,7 +147,15 @@ static bool who_asks(struct server *server, const struct http_request *request, 
 static void elastic_headers(void *ctx, struct http_exchange *ex, struct http_admission *admission)
 {
     struct server *server = ctx;
+    const struct http_request *request = http_request(ex);
+    struct principal principal;
     elastic_on_headers(server->elastic, ex, admission);
+    if (identity_needs_body(request))
+        return;
+    admission->outside_budget = who_asks(server, request, &principal);
+    admission->refuse = !admission->outside_budget;
+    if (admission->refuse)
+        elastic_on_request(server->elastic, ex, NULL);      /* a stranger's body is never read */
 }
 
 static void elastic_request(void *ctx, struct http_exchange *ex)
@@ -171,11 +179,11 @@ static void elastic_closed(void *ctx, struct http_exchange *ex, bool aborted)
 }
 
 static void elastic_error(void *ctx, enum http_refusal refusal, const struct http_request *request, struct buf *body,
-                          struct view *content_type)
+                          struct view *content_type, struct http_header *extra)
 {
     (void)ctx;
     (void)request;
-    elastic_on_error(refusal, body, content_type);
+    elastic_on_error(refusal, body, content_type, extra);
 }
 
 static void on_headers(void *ctx, struct http_exchange *ex, struct http_admission *admission)
@@ -233,13 +241,13 @@ static void on_closed(void *ctx, struct http_exchange *ex, bool aborted)
 }
 
 static void on_error(void *ctx, enum http_refusal refusal, const struct http_request *request, struct buf *body,
-                     struct view *content_type)
+                     struct view *content_type, struct http_header *extra)
 {
     struct server *server = ctx;
     if (door_of(request) == DOOR_ELASTIC && request->path.len > 1)
-        elastic_on_error(refusal, body, content_type);
+        elastic_on_error(refusal, body, content_type, extra);
     else
-        server->aws->on_error(server->aws->ctx, refusal, request, body, content_type);
+        server->aws->on_error(server->aws->ctx, refusal, request, body, content_type, extra);
 }
 
 /* ---- the end of a call ---- */

@@ -5,6 +5,9 @@ import math
 import os
 import signal
 import subprocess
+import time
+from contextlib import ExitStack
+from threading import Thread
 
 import elasticsearch
 import httpx
@@ -12,6 +15,7 @@ import pytest
 from elasticsearch import Elasticsearch
 
 from harness import ROOT, Server, wait_until
+from raw import Connection
 
 EMBED, TEXT = "amazon.titan-embed-text-v2:0", "amazon.titan-text-premier-v1:0"
 VENDOR = "application/vnd.elasticsearch+json; compatible-with=9"
@@ -35,6 +39,10 @@ def connect(server, **options):
 
 def raw(server, method, path, **options):
     return httpx.request(method, server.url + path, auth=keys_of(server), timeout=180, **options)
+
+
+def basic(server):
+    return "Basic " + base64.b64encode(":".join(keys_of(server)).encode()).decode()
 
 
 def reason(reply):
@@ -191,6 +199,22 @@ def test_nobody_gets_in_with_a_wrong_key(server, header):
     assert reply.status_code == 401
     assert reply.json()["error"]["type"] == "security_exception" and reply.json()["status"] == 401
     assert reply.headers["www-authenticate"].startswith("Basic")
+
+
+def test_a_strangers_body_is_not_read(server):
+    with Connection(server.url) as stranger:
+        stranger.send(b"POST /_inference/completion/x HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\nContent-Length: 20000000\r\n\r\n")
+        reply = stranger.reply()
+    assert (reply.status, reply.headers["x-elastic-product"]) == (401, "Elasticsearch")
+
+
+def test_what_http_refuses_names_the_product_too(server):
+    with Connection(server.url) as client:
+        client.send(f"POST /_inference/completion/x HTTP/1.1\r\nHost: h\r\nAuthorization: {basic(server)}\r\n"
+                    "Content-Length: 99000000\r\n\r\n".encode())
+        reply = client.reply()
+    assert (reply.status, reply.headers["x-elastic-product"]) == (413, "Elasticsearch")
+    assert b"The request's body is too large." in reply.body
 
 
 def test_a_wrong_key_pair_fails_the_validation_call(server):
@@ -438,6 +462,23 @@ def test_a_killed_worker_is_an_error_and_the_next_call_works(new_server):
     wait_until(answered, 60, "an answer of the new worker")
 
 
+@pytest.mark.parametrize("task, model, body", [
+    ("completion", TEXT, {"input": "Tell a very long story.", "task_settings": {"max_new_tokens": 4000}}),
+    ("text_embedding", EMBED, {"input": ["word " * 400] * 2000})])
+def test_a_worker_killed_at_an_answer_is_a_server_error(new_server, task, model, body):
+    server = new_server()
+    assert raw(server, "PUT", f"/_inference/{task}/fragile", json=config(server, model=model)).status_code == 200
+    replies = []
+    asking = Thread(target=lambda: replies.append(raw(server, "POST", "/_inference/fragile", json=body)))
+    asking.start()
+    time.sleep(1)
+    for pid in server.workers()["model"]:
+        os.kill(pid, signal.SIGKILL)
+    asking.join(60)
+    assert replies[0].status_code in (500, 503) and "error response for request from inference entity id [fragile]" in reason(replies[0])
+    wait_until(lambda: raw(server, "POST", "/_inference/fragile", json={"input": "Hello"}).status_code == 200, 60, "an answer of the new worker")
+
+
 def test_a_client_that_goes_leaves_nothing_behind(server, endpoints):
     for _ in range(3):
         with pytest.raises(httpx.TimeoutException):
@@ -488,6 +529,27 @@ def test_the_rate_limit_queues_and_times_out(new_server):
     faster = {"service_settings": {"rate_limit": {"requests_per_minute": 6000}}}
     assert raw(server, "PUT", "/_inference/slow/_update", json=faster).status_code == 200
     assert raw(server, "POST", "/_inference/slow?timeout=5s", json={"input": "three"}).status_code == 200
+
+
+def test_a_full_queue_is_too_many_requests(new_server):
+    server = new_server()
+    slow = config(server, model="craton.scripted-v1", rate=1)
+    assert raw(server, "PUT", "/_inference/completion/slow", json=slow).status_code == 200
+    body = b'{"input": "x"}'
+    request = (f"POST /_inference/completion/slow?timeout=2m HTTP/1.1\r\nHost: h\r\nAuthorization: {basic(server)}\r\n"
+               f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n").encode() + body
+    with ExitStack() as stack:
+        for _ in range(2001):           # one goes at once, the others wait
+            stack.enter_context(Connection(server.url)).send(request)
+
+        def refused():
+            reply = raw(server, "POST", "/_inference/completion/slow?timeout=100ms", json={"input": "x"})
+            return reply if reply.status_code == 429 else None
+        reply = wait_until(refused, 30, "the queue to be full")
+        assert reply.json()["error"]["type"] == "es_rejected_execution_exception" and reply.headers["retry-after"] == "1"
+        assert "inference id [slow]" in reason(reply)
+    assert wait_until(lambda: raw(server, "POST", "/_inference/completion/slow?timeout=100ms", json={"input": "x"}).status_code == 408, 30,
+                      "those who left to leave the queue")
 
 
 # ---- the second port ----

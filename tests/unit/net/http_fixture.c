@@ -189,13 +189,14 @@ static void on_closed(void *ctx, struct http_exchange *ex, bool aborted)
 }
 
 static void on_error(void *ctx, enum http_refusal refusal, const struct http_request *request, struct buf *body,
-                     struct view *content_type)
+                     struct view *content_type, struct http_header *extra)
 {
     struct fixture *fixture = ctx;
     (void)request;
     fixture->errors++;
     buf_printf(body, "{\"refusal\":%d}", (int)refusal);
     *content_type = VIEW("application/json");
+    *extra = (struct http_header){ VIEW("X-Refused"), VIEW("yes") };
 }
 
 /* ---- the server ---------------------------------------------------------------------------------------------------------- */

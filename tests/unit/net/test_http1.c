@@ -195,6 +195,7 @@ static void ambiguous_and_malformed_requests_are_refused(void **state)
         snprintf(start, sizeof(start), "HTTP/1.1 %s ", cases[i].status);
         if (!view_starts_with(buf_view(&reply), view_from_cstr(start)) || count_of(buf_view(&reply), "HTTP/1.1") != 1)
             fail_msg("case %zu: %s\n-> " VIEW_FMT, i, cases[i].request, VIEW_ARG(buf_view(&reply)));
+        assert_int_equal(count_of(buf_view(&reply), "X-Refused: yes"), 1);
         buf_free(&reply);
     }
     assert_int_equal(fixture->requests, 0);
