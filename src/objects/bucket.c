@@ -247,6 +247,21 @@ enum object_status bucket_delete(struct objects *objects, struct view name)
     return status;
 }
 
+/* Those whose deleting was cut off are as usable as before. */
+bool bucket_recover(struct objects *objects)
+{
+    struct arena *arena = arena_create(SCRATCH_MAX);
+    struct store_scan scan = { .kind = VIEW(BUCKET_KIND), .state = VIEW(BUCKET_DELETING), .order = STORE_BY_CREATED };
+    struct store_page page = { .count = 0 };
+    bool ok = arena != NULL && store_scan(objects->store, arena, &scan, &page) == STORE_OK;
+    for (size_t i = 0; i < page.count && ok; i++) {
+        page.records[i].state = VIEW("");
+        ok = store_update(objects->store, &page.records[i]) != STORE_ERROR;
+    }
+    arena_destroy(arena);
+    return ok;
+}
+
 /* ---- listing ---- */
 
 struct bucket_array {

@@ -57,6 +57,7 @@ struct bucket {
 /* What is found lives in the arena. */
 enum object_status bucket_resolve(struct objects *objects, struct arena *arena, struct view name, struct bucket *out);
 struct store_key bucket_key(struct view name);
+bool bucket_recover(struct objects *objects);
 
 /* ---- record.c: an object as a record ---- */
 

@@ -152,7 +152,7 @@ struct objects *objects_open(const struct objects_options *options, char *error,
     if (!ok)
         snprintf(error, error_size, "out of memory");
     ok = ok && files_open_dirs(objects, options->dir, error, error_size);
-    if (ok && options->recover && !(files_recover(objects) && upload_recover(objects))) {
+    if (ok && options->recover && !(files_recover(objects) && upload_recover(objects) && bucket_recover(objects))) {
         snprintf(error, error_size, "%s: what an earlier process left half-written cannot be looked through", options->dir);
         ok = false;
     }
