@@ -15,6 +15,7 @@ LOCATIONS = {"uri": "SHAPE_IN_URI", "query": "SHAPE_IN_QUERY", "header": "SHAPE_
 TYPES = {name: "SHAPE_" + name.upper() for name in
          ("structure", "list", "map", "string", "integer", "long", "float", "double", "boolean", "blob", "timestamp")}
 MAX_LABELS = 6
+POSTED = ("json", "query")  # protocols whose operations all are POST /, told apart by a header or by the body
 
 
 def c_string(text):
@@ -182,10 +183,11 @@ def operation_row(number, service, operation, index, shapes):
 
 def service_row(service, first):
     errors = ", ".join(f"[{error_constant(name)}] = {status}" for name, status in service["errors"].items())
-    return "{ %s, %s, %s, %s, %d, &aws_operations[%d], %d, { %s } }" % (
+    wire = [view(service.get(key, "")) for key in ("target_prefix", "media_type", "error_prefix", "xml_namespace")]
+    return "{ %s, %s, %s, %s, %d, &aws_operations[%d], %d, { %s }, %s }" % (
         view(service["service"]), view(service["signing_name"]), PROTOCOLS[service["protocol"]],
         "true" if service["path_encoding"] == "twice" else "false", service["skew_seconds"], first,
-        len(service["operations"]), errors)
+        len(service["operations"]), errors, ", ".join(wire))
 
 
 def table(declaration, rows):
@@ -198,10 +200,15 @@ def generate(services):
     operations, firsts = [], []
     for service in services:
         shapes.add_service(service["service"], service["shapes"])
+        if service["protocol"] == "query" and any("input" in operation for operation in service["operations"]):
+            sys.exit(f"{service['service']}: inputs of the query protocol are not bound")
     for number, service in enumerate(services):
         firsts.append(len(operations))
         for operation in service["operations"]:
-            router.add(operation, len(operations))
+            if service["protocol"] in POSTED:
+                operation.update(method="POST", uri="/", status=200)
+            else:
+                router.add(operation, len(operations))
             operations.append(operation_row(number, service, operation, len(operations), shapes))
     nodes, edges, leaves = router.tables(texts)
     patterns = [texts.literal(pattern) for pattern in shapes.patterns]

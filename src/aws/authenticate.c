@@ -43,7 +43,7 @@ static bool same_token(struct view ours, struct view theirs)
 static bool authenticate_signature(struct call *call, const struct sigv4_message *message)
 {
     const struct credentials *credentials = call->front->options.credentials;
-    const struct sigv4_rules rules = sigv4_rules(call->operation->service);
+    const struct sigv4_rules rules = sigv4_rules(call->service);
     struct sigv4_refusal why;
     struct credential credential = { 0 };
     if (!sigv4_parse(message, call->arena, &call->signature, &why))
@@ -88,13 +88,23 @@ static bool authenticate_nobody(struct call *call, const struct sigv4_message *m
     return true;
 }
 
+/* Of a service that is not known nobody can tell what its signatures must be; but somebody must have signed. */
+static bool authenticate_foreigner(struct call *call, const struct sigv4_message *message)
+{
+    enum sigv4_kind kind = sigv4_kind(message);
+    return kind == SIGV4_HEADER || kind == SIGV4_QUERY || refused(call, AWS_MISSING_TOKEN, "Missing Authentication Token");
+}
+
 bool call_authenticate(struct call *call)
 {
     const struct sigv4_message message = message_of(call);
     struct view authorization = http_header_get(call->request, "authorization");
     call->region = call->front->options.region;
+    call->authenticated_for = call->service;
     if (call->front->options.credentials->open != NULL)
         return authenticate_nobody(call, &message);
+    if (call->service->operation_count == 0)
+        return authenticate_foreigner(call, &message);
     if (view_starts_with_nocase(authorization, VIEW(BEARER)))
         return authenticate_bearer(call, authorization);
     switch (sigv4_kind(&message)) {
@@ -114,7 +124,7 @@ bool call_verify(struct call *call, struct sigv4_work *work)
     if (call->verified)
         return true;
     const struct sigv4_message message = message_of(call);
-    const struct sigv4_rules rules = sigv4_rules(call->operation->service);
+    const struct sigv4_rules rules = sigv4_rules(call->service);
     struct sigv4_refusal why;
     uint8_t hash[SHA256_SIZE];
     bool needs_body = sigv4_needs_body(&call->signature, &rules);

@@ -1,10 +1,11 @@
 /* What a handler sees of a call, and how its answer goes out. The way in is front.c's, event streams are in call_stream.c. */
 #include "aws/call_impl.h"
 
+#include "aws/protocol.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
-#define JSON_TYPE  "application/json"
 #define NO_MEMORY  "The answer could not be built."
 
 /* ---- what was asked ---- */
@@ -77,9 +78,10 @@ bool call_gone(const struct call *call)
 bool call_decode_labels(struct call *call)
 {
     for (size_t i = 0; i < call->operation->label_count; i++) {
-        if (view_find_byte(call->raw_labels[i], '%') == VIEW_NPOS)
-            call->labels[i] = call->raw_labels[i];
-        else if (!percent_decode(call->arena, call->raw_labels[i], false, &call->labels[i]))
+        struct view raw = call->destination.labels[i];
+        if (view_find_byte(raw, '%') == VIEW_NPOS)
+            call->labels[i] = raw;
+        else if (!percent_decode(call->arena, raw, false, &call->labels[i]))
             return false;
     }
     return true;
@@ -124,7 +126,7 @@ struct json_writer *call_reply(struct call *call)
 {
     if (!call->reply_started) {
         call->reply_started = true;
-        call->content_type = VIEW(JSON_TYPE);
+        call->content_type = protocol_media_type(call->service);
         json_writer_init(&call->writer, &call->reply);
     }
     return &call->writer;
@@ -175,20 +177,10 @@ void call_fail_member(struct call *call, const char *name, struct view value)
         (struct http_header){ arena_copy(call->arena, view_from_cstr(name)), arena_copy(call->arena, value) };
 }
 
-/* {"__type":"ValidationException","message":"…"} */
 static void write_error_body(struct call *call)
 {
-    struct json_writer w;
-    buf_clear(&call->reply);
-    json_writer_init(&w, &call->reply);
-    json_object(&w);
-    json_put_cstr(&w, "__type", aws_status_name(call->error));
-    json_put_string(&w, "message", call->message);
-    for (size_t i = 0; i < call->fail_member_count; i++) {
-        json_key_view(&w, call->fail_members[i].name);
-        json_write_string(&w, call->fail_members[i].value);
-    }
-    json_end(&w);
+    const struct error_reply error = { call->error, call->message, call_request_id(call), call->fail_members, call->fail_member_count };
+    protocol_write_error(call->service, &error, &call->reply);
 }
 
 /* A reply that could not be written whole is never sent in part. */
@@ -197,6 +189,8 @@ static void settle_reply(struct call *call)
     bool broken = buf_failed(&call->reply) || (call->reply_started && json_writer_failed(&call->writer));
     if (call->error == AWS_OK && !broken && call->reply.len == 0 && call->content_type.ptr == NULL)
         buf_append_cstr(&call->reply, "{}");
+    if (call->error == AWS_OK && !broken && call->service->protocol == AWS_QUERY)
+        broken = !protocol_write_xml(call->operation, buf_view(&call->reply), call_request_id(call), call->arena, &call->reply);
     if (call->error == AWS_OK && (broken || buf_failed(&call->reply)))
         call_set_error(call, AWS_INTERNAL_SERVER, NO_MEMORY);
 }
@@ -207,17 +201,16 @@ void call_send(struct call *call)
     struct http_header headers[REPLY_HEADERS + 3];
     size_t count = 0;
     bool failed = call->error != AWS_OK;
-    const struct service *service = call->operation != NULL ? call->operation->service : NULL;
     struct http_response response = { .headers = headers };
     if (failed) {
         write_error_body(call);
-        response.status = aws_status_http(service, call->error);
-        headers[count++] = (struct http_header){ VIEW("x-amzn-ErrorType"), view_from_cstr(aws_status_name(call->error)) };
+        response.status = aws_status_http(call->service, call->error);
+        headers[count++] = (struct http_header){ VIEW("x-amzn-ErrorType"), protocol_error_code(call->service, call->error) };
     } else {
         response.status = call->status != 0 ? call->status : call->operation->status;
     }
-    bool json = failed || call->content_type.ptr == NULL;
-    headers[count++] = (struct http_header){ VIEW("Content-Type"), json ? VIEW(JSON_TYPE) : call->content_type };
+    bool usual = failed || call->content_type.ptr == NULL;
+    headers[count++] = (struct http_header){ VIEW("Content-Type"), usual ? protocol_media_type(call->service) : call->content_type };
     headers[count++] = (struct http_header){ VIEW("x-amzn-RequestId"), call_request_id(call) };
     memcpy(headers + count, call->headers, call->header_count * sizeof headers[0]);
     response.header_count = count + call->header_count;

@@ -44,9 +44,10 @@ struct call {
     struct internal_call *internal;                         /* NULL for a client's call */
     const struct http_request *request;
     struct arena *arena;
-    const struct operation *operation;                      /* NULL until routed: then nothing but an error is answered */
+    const struct service *service;                          /* NULL when nothing fits: then nothing but an error is answered */
+    const struct operation *operation;                      /* NULL likewise, or until the body has told */
     const struct served *served;
-    struct view raw_labels[AWS_MAX_LABELS];
+    struct destination destination;
     struct view labels[AWS_MAX_LABELS];                     /* decoded */
     enum call_phase phase;
     _Atomic bool gone;
@@ -54,6 +55,7 @@ struct call {
     struct principal principal;
     struct view region;
     char request_id[UUID_SIZE];
+    const struct service *authenticated_for;                /* whose rules the signature has met so far */
     bool verified;                                          /* the caller is known for sure: bearer key, or no authentication */
     struct sigv4 signature;                                 /* when not verified yet */
     uint8_t signing_key[SHA256_SIZE];

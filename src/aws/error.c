@@ -23,5 +23,9 @@ int aws_status_http(const struct service *service, enum aws_status status)
         status = AWS_INTERNAL_SERVER;
     if (service != NULL && service->error_status[status] != 0)
         return service->error_status[status];
+    enum aws_protocol protocol = service != NULL ? service->protocol : AWS_REST_JSON;
+    bool callers_fault = errors[status].http >= 400 && errors[status].http < 500;
+    if ((protocol == AWS_JSON && callers_fault) || (protocol == AWS_QUERY && status == AWS_UNKNOWN_OPERATION))
+        return 400;
     return errors[status].http;
 }

@@ -2,7 +2,7 @@
  *
  * An error is a name, an HTTP status and a message. The status is a column of the service (operation.h), since a conflict is 400
  * in one Bedrock service and 409 in the next; the third column below holds where the service says nothing, which is so for all
- * errors of the front door.
+ * errors of the front door. Services of the json protocol answer 400 to all that is the caller's fault.
  */
 #ifndef CRATON_AWS_ERROR_H
 #define CRATON_AWS_ERROR_H

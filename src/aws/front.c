@@ -9,6 +9,7 @@
 #define BODY_LIMIT      25000000
 #define FRAME_MAX       (26u * 1024 * 1024)
 #define SCRATCH_MAX     65536
+#define FORM_MAX        65536                               /* of the query protocol */
 
 void aws_front_defaults(struct aws_front_options *options)
 {
@@ -160,17 +161,23 @@ static struct call *call_of_exchange(struct aws_front *front, struct http_exchan
     return call;
 }
 
+static bool unknown(struct call *call)
+{
+    const struct destination *to = &call->destination;
+    if (to->asked.len > 0)
+        call_fail(call, AWS_UNKNOWN_OPERATION, "The operation " VIEW_FMT " is not known to this server.", VIEW_ARG(to->asked));
+    else
+        call_set_error(call, AWS_UNKNOWN_OPERATION, "No operation has this method and path.");
+    return false;
+}
+
 static bool routed(struct call *call)
 {
-    struct route route;
-    const struct http_request *request = call->request;
-    if (!aws_route(request->method, request->path, &route)) {
-        call_set_error(call, AWS_UNKNOWN_OPERATION, "No operation has this method and path.");
-        return false;
-    }
-    call->operation = route.operation;
-    call->served = &call->front->served[route.operation->index];
-    memcpy(call->raw_labels, route.labels, sizeof route.labels);
+    aws_destination(call->request, &call->destination);
+    call->service = call->destination.service;
+    call->operation = call->destination.operation;
+    if (call->operation == NULL)
+        return call->destination.in_body || unknown(call);
     if (call_decode_labels(call))
         return true;
     call_set_error(call, AWS_VALIDATION, "The path holds a malformed percent-encoding.");
@@ -178,16 +185,27 @@ static bool routed(struct call *call)
 }
 
 /* Without a handler there is nothing to protect, but a stranger still learns nothing: authentication comes first. */
-static bool admitted(struct call *call)
+static bool is_served(struct call *call)
+{
+    call->served = &call->front->served[call->operation->index];
+    if (call->served->fn != NULL)
+        return true;
+    call_fail(call, AWS_NOT_IMPLEMENTED, "The operation " VIEW_FMT " is not implemented by this server.",
+              VIEW_ARG(call->operation->name));
+    return false;
+}
+
+static uint64_t body_limit(const struct call *call)
 {
     uint64_t limit = call->front->options.body_limit;
-    if (!routed(call) || !call_authenticate(call))
+    return call->destination.in_body && limit > FORM_MAX ? FORM_MAX : limit;
+}
+
+static bool admitted(struct call *call)
+{
+    uint64_t limit = body_limit(call);
+    if (!routed(call) || !call_authenticate(call) || (call->operation != NULL && !is_served(call)))
         return false;
-    if (call->served->fn == NULL) {
-        call_fail(call, AWS_NOT_IMPLEMENTED, "The operation " VIEW_FMT " is not implemented by this server.",
-                  VIEW_ARG(call->operation->name));
-        return false;
-    }
     if (call->request->has_content_length && call->request->content_length > limit) {
         call_fail(call, AWS_REQUEST_TOO_LARGE, "The request body is larger than %llu bytes.", (unsigned long long)limit);
         return false;
@@ -195,11 +213,21 @@ static bool admitted(struct call *call)
     return true;
 }
 
+/* The form has come. A service that only the form told has not judged the caller yet. */
+static bool routed_by_form(struct call *call)
+{
+    aws_destination_action(call->request->body, &call->destination);
+    call->service = call->destination.service;
+    call->operation = call->destination.operation;
+    if (call->operation == NULL)
+        return unknown(call);
+    return (call->service == call->authenticated_for || call_authenticate(call)) && is_served(call);
+}
+
 static void on_headers(void *ctx, struct http_exchange *ex, struct http_admission *admission)
 {
     struct aws_front *front = ctx;
     struct call *call = call_of_exchange(front, ex);
-    admission->body_limit = front->options.body_limit;
     if (call == NULL) {
         const struct http_response broken = { .status = 503 };
         http_respond(ex, &broken, NULL);
@@ -207,6 +235,7 @@ static void on_headers(void *ctx, struct http_exchange *ex, struct http_admissio
         return;
     }
     if (admitted(call)) {
+        admission->body_limit = body_limit(call);
         admission->outside_budget = call->verified;
         return;
     }
@@ -218,7 +247,11 @@ static void on_request(void *ctx, struct http_exchange *ex)
 {
     struct call *call = http_context(ex);
     (void)ctx;
-    if (call != NULL && call->phase == CALL_ADMITTED)
+    if (call == NULL || call->phase != CALL_ADMITTED)
+        return;
+    if (call->destination.in_body && !routed_by_form(call))
+        call_send(call);
+    else
         call_start(call);
 }
 

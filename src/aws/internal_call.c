@@ -64,6 +64,7 @@ static void begin(void *arg)
     call->verified = true;
     atomic_store(&call->gone, internal->cancelled);
     call->operation = internal->operation;
+    call->service = internal->operation != NULL ? internal->operation->service : NULL;
     call->served = internal->operation != NULL ? &internal->front->served[internal->operation->index] : NULL;
     memcpy(call->labels, internal->labels, sizeof call->labels);
     enum aws_status refused = refusal(internal, call->served);

@@ -24,6 +24,10 @@ struct service {
     const struct operation *operations;
     size_t operation_count;
     int16_t error_status[AWS_STATUS_COUNT];                 /* HTTP status; 0: not an error of this service */
+    struct view target_prefix;                              /* AWS_JSON: what stands before the '.' in X-Amz-Target */
+    struct view media_type;                                 /* AWS_JSON: of its bodies */
+    struct view error_prefix;                               /* AWS_JSON: before the name of its errors in __type */
+    struct view xml_namespace;                              /* AWS_QUERY: of its replies */
 };
 
 enum aws_input {
@@ -57,7 +61,8 @@ extern const size_t aws_service_count;
 extern const size_t aws_operation_count;
 
 const struct operation *aws_operation_at(size_t index);     /* index below aws_operation_count */
-const struct operation *aws_operation_find(struct view name);   /* NULL when there is none */
+const struct operation *aws_operation_find(struct view name);   /* the first of all services; NULL when there is none */
+const struct operation *aws_service_operation(const struct service *service, struct view name);     /* NULL when it has none */
 
 struct route {
     const struct operation *operation;
@@ -68,5 +73,21 @@ struct route {
  * before anything is decoded, and a label takes one segment, so "arn%3A…%2F…" stays whole. A trailing slash that the operation's
  * path lacks, or that it has and the request lacks, is forgiven where no other operation claims the path. */
 bool aws_route(struct view method, struct view path, struct route *route);
+
+/* Where a request goes, from its head alone. Operations of AWS_JSON are named by X-Amz-Target, those of AWS_QUERY by the parameter
+ * Action in the query or, as a form, in the body; the signature's service then says whose they are. All others have paths. */
+struct destination {
+    const struct service *service;      /* NULL: no path fits. With no operations: a service of this protocol that is not known */
+    const struct operation *operation;                      /* NULL: there is none, or the body will tell */
+    struct view asked;                                      /* "AmazonSSM.GetParameter": what was asked for by name */
+    struct view signed_for;                                 /* AWS_QUERY: the service that the signature names; empty: none */
+    bool in_body;                                           /* aws_destination_action() finds the operation in the form */
+    struct view labels[AWS_MAX_LABELS];                     /* as of struct route */
+};
+
+struct http_request;
+void aws_destination(const struct http_request *request, struct destination *out);
+/* Finishes what was in_body. */
+void aws_destination_action(struct view form, struct destination *destination);
 
 #endif

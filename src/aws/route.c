@@ -26,6 +26,15 @@ const struct operation *aws_operation_find(struct view name)
     return NULL;
 }
 
+const struct operation *aws_service_operation(const struct service *service, struct view name)
+{
+    for (size_t i = 0; i < service->operation_count; i++) {
+        if (view_eq(service->operations[i].name, name))
+            return &service->operations[i];
+    }
+    return NULL;
+}
+
 static const struct route_node *literal_child(const struct route_node *node, struct view segment)
 {
     size_t low = node->first_edge, high = low + node->edge_count;

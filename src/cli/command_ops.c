@@ -9,7 +9,7 @@ static size_t count_served(const struct service *service)
 {
     size_t served = 0;
     for (size_t i = 0; i < service->operation_count; i++)
-        served += handlers_serve(service->operations[i].name);
+        served += handlers_serve(&service->operations[i]);
     return served;
 }
 
@@ -18,7 +18,7 @@ static void print_plain(const struct service *service)
     for (size_t i = 0; i < service->operation_count; i++) {
         const struct operation *operation = &service->operations[i];
         printf("%-22.*s %-46.*s %s\n", VIEW_ARG(service->name), VIEW_ARG(operation->name),
-               handlers_serve(operation->name) ? "served" : "not served");
+               handlers_serve(operation) ? "served" : "not served");
     }
 }
 
@@ -29,7 +29,7 @@ static void print_markdown(const struct service *service)
     for (size_t i = 0; i < service->operation_count; i++) {
         const struct operation *operation = &service->operations[i];
         printf("| " VIEW_FMT " | `" VIEW_FMT " " VIEW_FMT "` | %s |\n", VIEW_ARG(operation->name), VIEW_ARG(operation->method),
-               VIEW_ARG(operation->uri), handlers_serve(operation->name) ? "served" : "501");
+               VIEW_ARG(operation->uri), handlers_serve(operation) ? "served" : "501");
     }
 }
 

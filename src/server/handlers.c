@@ -1,6 +1,7 @@
 #include "server/handlers.h"
 
 #include "models/operations.h"
+#include "sts/sts.h"
 
 size_t handlers_all(const struct handler_contexts *contexts, struct handler_set out[HANDLER_SETS])
 {
@@ -8,19 +9,20 @@ size_t handlers_all(const struct handler_contexts *contexts, struct handler_set 
         { runtime_handlers, runtime_handler_count, contexts->runtime },
         { models_handlers, models_handler_count, contexts->models },
         { pipeline_handlers, pipeline_handler_count, contexts->pipelines },
+        { sts_handlers, sts_handler_count, NULL },
     };
     memcpy(out, sets, sizeof(sets));
     return HANDLER_SETS;
 }
 
-bool handlers_serve(struct view operation)
+bool handlers_serve(const struct operation *operation)
 {
     const struct handler_contexts none = { 0 };
     struct handler_set sets[HANDLER_SETS];
     size_t count = handlers_all(&none, sets);
     for (size_t i = 0; i < count; i++) {
         for (size_t j = 0; j < sets[i].count; j++) {
-            if (view_is(operation, sets[i].rows[j].operation))
+            if (aws_operation_find(view_from_cstr(sets[i].rows[j].operation)) == operation)
                 return true;
         }
     }

@@ -6,7 +6,7 @@
 #include "pipeline/pipeline.h"
 #include "runtime/runtime.h"
 
-#define HANDLER_SETS 3
+#define HANDLER_SETS 4
 
 /* What the handlers of each capability need: their call_context(). All NULL when only names are wanted. */
 struct handler_contexts {
@@ -18,6 +18,6 @@ struct handler_contexts {
 /* The sets of all capabilities. Returns how many were written. */
 size_t handlers_all(const struct handler_contexts *contexts, struct handler_set out[HANDLER_SETS]);
 
-bool handlers_serve(struct view operation); /* has the operation a handler? */
+bool handlers_serve(const struct operation *operation); /* has it a handler? */
 
 #endif

@@ -41,20 +41,24 @@ static void sample_path(const struct operation *operation, char *out, size_t siz
 static void every_operation_is_reached_by_its_own_path(void **state)
 {
     (void)state;
-    assert_int_equal(aws_operation_count, 245);
+    size_t with_path = 0;
     for (size_t i = 0; i < aws_operation_count; i++) {
         const struct operation *operation = aws_operation_at(i);
         char path[512];
+        assert_int_equal(operation->index, i);
+        if (operation->service->protocol != AWS_REST_JSON)
+            continue;
+        with_path++;
         sample_path(operation, path, sizeof path);
         assert_string_equal(routed(operation->method.ptr, path), operation->name.ptr);
         assert_ptr_equal(route.operation, operation);
-        assert_int_equal(operation->index, i);
         for (size_t l = 0; operation->arn_type.len == 0 && l < operation->label_count; l++) {
             char value[16];
             snprintf(value, sizeof value, "value%zu", l);
             assert_view_is(route.labels[l], value);
         }
     }
+    assert_int_equal(with_path, 245);
 }
 
 static void every_operation_is_found_by_name(void **state)
@@ -71,12 +75,13 @@ static void services_hold_their_operations(void **state)
 {
     (void)state;
     size_t sum = 0;
-    assert_int_equal(aws_service_count, 5);
+    assert_int_equal(aws_service_count, 7);
     for (size_t i = 0; i < aws_service_count; i++) {
         const struct service *service = aws_services[i];
-        assert_view_is(service->signing_name, "bedrock");
+        bool bedrock = service->protocol == AWS_REST_JSON;
+        assert_view_is(service->signing_name, bedrock ? "bedrock" : service->name.ptr);
         assert_true(service->encode_path_twice);
-        assert_int_equal(service->skew_seconds, 300);
+        assert_int_equal(service->skew_seconds, bedrock ? 300 : 900);
         for (size_t o = 0; o < service->operation_count; o++)
             assert_ptr_equal(service->operations[o].service, service);
         sum += service->operation_count;
