@@ -4,7 +4,7 @@
 
 #define PAGE_ARENA    (64u << 20)
 #define PAGE          1000
-#define REST_FACTOR   10                                    /* listing takes a tenth of the time at most … */
+#define REST_FACTOR   20                                    /* listing takes a twentieth of the time at most … */
 #define REST_MAX_MS   60000                                 /* … unless it would be too long ago */
 #define FILE_SUFFIX   ".jsonl"
 
