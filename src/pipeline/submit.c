@@ -230,6 +230,8 @@ static bool fill_queue(struct submission *s, const struct pipeline *pipeline, st
     size_t limit = s->p->options.slots < CANDIDATES_MAX ? s->p->options.slots : CANDIDATES_MAX;
     struct store_scan ready, due, later;
     *queue = (struct queue){ .rows = ARENA_ARRAY(s->arena, struct row, 2 * limit) };
+    if (limit == 0)
+        return true;
     if (queue->rows == NULL || !row_scan_turn(pipeline, s->arena, TURN_READY, &ready) ||
         !row_scan_retries(pipeline, s->arena, store_now_ms(s->p->options.store), &due, &later) ||
         !read_turn(s, pipeline, &ready, queue, limit) || !read_turn(s, pipeline, &due, queue, limit))
