@@ -47,7 +47,9 @@ static void follow_row(struct pipelines *p, const struct pipeline *pipeline, str
     } else if (status == AWS_RESOURCE_NOT_FOUND) {
         row_fail(p, row, VIEW("The job is gone."));
         row_save(p, row);
-    } else if (!call_error_is_passing(status) && !view_eq(row->error, message)) {
+    } else if (call_error_is_passing(status)) {
+        p->troubled = true;
+    } else if (!view_eq(row->error, message)) {
         row->error = message;
         row_save(p, row);
     }

@@ -77,6 +77,7 @@ static bool list_files(struct pipelines *p, const struct pipeline *pipeline, str
         enum object_status status = object_list(p->options.objects, arena, &list, &page);
         if (status != OBJECT_OK) {
             *problem = view_from_cstr(object_status_text(status));
+            p->troubled |= object_status_is_passing(status);
             break;
         }
         stored = add_rows(p, pipeline, arena, &page);
@@ -87,6 +88,7 @@ static bool list_files(struct pipelines *p, const struct pipeline *pipeline, str
     buf_free(&after);
     if (stored != STORE_OK)
         *problem = view_from_cstr(store_status_text(stored));
+    p->troubled |= stored != STORE_OK;
     return !page.more && problem->len == 0;
 }
 

@@ -29,6 +29,7 @@ struct pipelines {
     struct list feeds;
     int64_t next_tick_ms;                                   /* when the interval is over; 0: at once */
     size_t rounds;
+    bool troubled;                                          /* something failed that may pass: the next tick comes soon */
 
     struct store_watch *object_watch, *job_watch, *pipeline_watch;
     pthread_t thread;

@@ -7,6 +7,7 @@
 #define ROUND_ARENA (256u << 20)
 #define PAGE        1000
 #define DELETE_PAGE 500
+#define TROUBLE_MS  10000
 
 struct round {
     struct pipelines *p;
@@ -97,6 +98,7 @@ static void delete_pipeline_wholly(struct pipelines *p, const struct pipeline *p
         log_info("a pipeline is gone", LOG_VIEW("pipeline", pipeline->name));
     else if (status != STORE_OK)
         log_warn("a pipeline could not be deleted yet", LOG_VIEW("pipeline", pipeline->name), LOG_STR("reason", store_status_text(status)));
+    p->troubled |= status != STORE_OK;
     arena_destroy(arena);
     arena_destroy(bounds);
 }
@@ -178,7 +180,10 @@ int64_t pipelines_round(struct pipelines *p, struct round_wants wants)
         p->next_tick_ms = now_ms + p->options.interval_ms;
     struct round round = { .p = p, .arena = arena_create(ROUND_ARENA), .wants = wants, .again_ms = p->next_tick_ms };
     round.wants.files |= tick;
-    if (round.arena != NULL && read_pipelines(&round)) {
+    p->troubled = false;
+    bool read = round.arena != NULL && read_pipelines(&round);
+    p->troubled |= !read;
+    if (read) {
         drop_feeds(p);
         notice_files(&round);
         if (tick || p->options.immediate)
@@ -186,5 +191,7 @@ int64_t pipelines_round(struct pipelines *p, struct round_wants wants)
     }
     arena_destroy(round.arena);
     p->rounds++;
+    if (p->troubled && p->next_tick_ms > now_ms + TROUBLE_MS)
+        p->next_tick_ms = now_ms + TROUBLE_MS;
     return round.again_ms < p->next_tick_ms ? round.again_ms : p->next_tick_ms;
 }

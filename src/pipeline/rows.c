@@ -17,6 +17,7 @@ bool row_save(struct pipelines *p, struct row *row)
         row->version = record.version;
     else
         log_warn("a row of a pipeline was not saved", LOG_VIEW("row", row->id), LOG_STR("reason", store_status_text(status)));
+    p->troubled |= status != STORE_OK;
     arena_destroy(arena);
     return status == STORE_OK;
 }
@@ -73,6 +74,7 @@ bool rows_visit(struct pipelines *p, const struct pipeline *pipeline, struct sto
     if (status != STORE_OK)
         log_warn("the rows of a pipeline cannot be read", LOG_VIEW("pipeline", pipeline->name),
                  LOG_STR("reason", store_status_text(status)));
+    p->troubled |= status != STORE_OK;
     scan->page = VIEW("");
     buf_free(&next);
     arena_destroy(arena);

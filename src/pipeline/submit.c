@@ -78,6 +78,7 @@ static struct slots *slots_of(struct submission *s, const struct pipeline *pipel
     struct slots *slots = s->counting = &s->slots[s->slot_sets++];
     *slots = (struct slots){ .account = pipeline->account, .region = pipeline->region };
     slots->known = call_active_jobs(s->p, pipeline, count_job, s) == AWS_OK && !arena_exhausted(s->arena);
+    s->p->troubled |= !slots->known;
     return slots;
 }
 
@@ -300,5 +301,6 @@ void submit_rows(struct pipelines *p, const struct pipeline *list, struct feed *
         continue;
     if (!ok)
         log_warn("files of pipelines could not be submitted in this round");
+    p->troubled |= !ok;
     arena_destroy(s.arena);
 }

@@ -402,6 +402,17 @@ static void a_bucket_that_is_gone_is_shown_as_the_problem_of_the_pipeline(void *
     assert_int_equal(row_of("to-process/a.jsonl").status, ROW_SUBMITTED);
 }
 
+static void trouble_that_may_pass_brings_the_next_round_soon(void **state)
+{
+    (void)state;
+    put_file("to-process/a.jsonl");
+    world.bucket_status = OBJECT_BUSY;
+    assert_int_equal(a_round(), START_MS + 10000);
+    world.bucket_status = OBJECT_OK;
+    assert_int_equal(time_passes(10000), START_MS + 10000 + INTERVAL_MS);
+    assert_int_equal(row_of("to-process/a.jsonl").status, ROW_SUBMITTED);
+}
+
 /* ---- crashes ---- */
 
 static void a_crash_after_the_submission_makes_no_second_job(void **state)
@@ -511,6 +522,7 @@ int main(void)
         TEST(a_stopped_job_is_left_stopped),
         TEST(files_that_are_replaced_or_deleted_while_they_wait_are_not_run),
         TEST(a_bucket_that_is_gone_is_shown_as_the_problem_of_the_pipeline),
+        TEST(trouble_that_may_pass_brings_the_next_round_soon),
         TEST(a_crash_after_the_submission_makes_no_second_job),
         TEST(a_crash_before_the_submission_loses_nothing),
         TEST(a_deleted_pipeline_goes_with_its_rows_and_leaves_its_jobs),
