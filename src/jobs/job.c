@@ -143,23 +143,31 @@ bool job_refresh(struct job *job)
     return go_on;
 }
 
-enum store_status job_update(struct job *job, const struct store_record *changed)
+enum store_status job_update_with(struct job *job, const struct store_record *changed, const struct store_write *more, size_t count)
 {
     struct store_record record = *changed;
     record.key = job->record.key;
     record.token = job->record.token;
     record.version = job->record.version;
-    struct store_write write = { .action = STORE_UPDATE, .fence = job->lease.fence };
+    struct store_write writes[1 + JOB_MORE_WRITES] = { { .action = STORE_UPDATE, .fence = job->lease.fence } };
+    for (size_t i = 0; i < count; i++)
+        writes[1 + i] = more[i];
     enum store_status status = STORE_NO_MEMORY;
-    if (record_copy(job->records[1], &record, &write.record))
-        status = store_apply(job->jobs->store, &write, 1, NULL);
+    size_t failed = 0;
+    if (record_copy(job->records[1], &record, &writes[0].record))
+        status = store_apply(job->jobs->store, writes, 1 + count, &failed);
     if (status == STORE_OK)
-        turn_over(job, &write.record);
+        turn_over(job, &writes[0].record);
     else
         arena_reset(job->records[1]);
-    if (status == STORE_NOT_FOUND || status == STORE_CONFLICT) {
+    if (failed == 0 && (status == STORE_NOT_FOUND || status == STORE_CONFLICT)) {
         job_renew(job); /* tells the one conflict from the other, so that a refresh does */
         return STORE_CONFLICT;
     }
     return status;
+}
+
+enum store_status job_update(struct job *job, const struct store_record *changed)
+{
+    return job_update_with(job, changed, NULL, 0);
 }

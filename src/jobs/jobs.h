@@ -74,6 +74,10 @@ bool job_disturbed(const struct job *job);
 /* Replaces state, index values and JSON. STORE_CONFLICT: changed by others or lease lost; refresh and think again. */
 enum store_status job_update(struct job *job, const struct store_record *changed);
 
+/* The same, with up to JOB_MORE_WRITES other writes in the same transaction: all or nothing. */
+#define JOB_MORE_WRITES 7
+enum store_status job_update_with(struct job *job, const struct store_record *changed, const struct store_write *more, size_t count);
+
 /* Sleeps until the store's clock has gone ms on, the job is disturbed, or it was nudged since the last job_wait(). */
 void job_wait(struct job *job, int64_t ms);
 

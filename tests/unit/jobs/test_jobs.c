@@ -401,6 +401,37 @@ static void an_update_keeps_key_and_token_and_replaces_the_rest(void **state)
     assert_int_equal(record.version, 2);
 }
 
+static void finish_with_others(struct runner *runner, struct job *job)
+{
+    (void)runner;
+    struct store_record record = *job_record(job);
+    record.state = VIEW("DONE");
+    struct store_write more[] = { { .action = STORE_DELETE, .record.key = key_of("input") },
+                                  { .action = STORE_CREATE, .record = { .key = key_of("taken"), .json = VIEW("{}") } } };
+    assert_int_equal(job_update_with(job, &record, more, 2), STORE_EXISTS);
+    assert_true(job_refresh(job));
+    assert_view_is(job_record(job)->state, "QUEUED");
+    more[1].record.key = key_of("output");
+    assert_int_equal(job_update_with(job, &record, more, 2), STORE_OK);
+}
+
+static void other_writes_happen_with_the_update_or_not_at_all(void **state)
+{
+    (void)state;
+    struct runner runner = { .fn = finish_with_others };
+    struct store_key input = key_of("input");
+    struct store_record record;
+    make_job_record("input", "");
+    make_job_record("taken", "");
+    make_job_record("a", "QUEUED");
+    runner_start(&runner, "one");
+    EVENTUALLY(state_is("a", "DONE"));
+    runner_stop(&runner);
+    assert_int_equal(store_get(fixture_store, fixture_arena, &input, &record), STORE_NOT_FOUND);
+    assert_int_equal(record_now("output").version, 1);
+    assert_int_equal(record_now("a").version, 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -421,6 +452,7 @@ int main(void)
         TEST(a_run_without_progress_rests_longer_each_time),
         TEST(a_resting_job_leaves_its_place_to_others_and_wakes_when_it_is_changed),
         TEST(a_run_that_moved_the_job_on_is_followed_by_the_next_at_once),
+        TEST(other_writes_happen_with_the_update_or_not_at_all),
         TEST(an_update_keeps_key_and_token_and_replaces_the_rest),
     };
     return cmocka_run_group_tests_name("jobs", tests, NULL, NULL);
