@@ -55,6 +55,7 @@ struct jobs {
     bool started;
     struct arena *scratch;                                  /* the manager's, for what it looks at */
     struct list list;                                       /* the manager's */
+    size_t inherited;                                       /* types whose old leases have been freed; the manager's */
 
     pthread_mutex_t lock;
     pthread_cond_t work;                                    /* for the manager: something to look at, or the end */

@@ -159,13 +159,17 @@ static const char *working_state(const struct job *job)
     return NULL;
 }
 
-/* Somebody else may have it, or has no need to. */
+/* Somebody else may have it, or nobody needs to. A lease that cannot be released is kept for another try: claims pass it over. */
 static void give_back(struct job *job)
 {
     enum store_status status = job->lost ? STORE_OK : store_lease_release(job->jobs->store, &job->lease);
-    if (status != STORE_OK)
-        log_warn("a job's lease is left to run out", LOG_VIEW("job", job->lease.key.id), LOG_STR("reason", store_status_text(status)));
-    free_job(job);
+    if (status == STORE_OK) {
+        free_job(job);
+        return;
+    }
+    log_warn("a job's lease cannot be released", LOG_VIEW("job", job->lease.key.id), LOG_STR("reason", store_status_text(status)));
+    job->rests_until_ms = store_now_ms(job->jobs->store) + REST_MS;
+    job->phase = JOB_RESTING;
 }
 
 static void rest(struct job *job)
@@ -323,12 +327,26 @@ static void claim(struct jobs *jobs)
         const struct job_type *type = &jobs->types[i];
         if (count_in(jobs, type, true) >= RESTING_MAX)
             continue;
-        unsigned running = count_in(jobs, type, false);
         for (const char *const *state = type->working; *state != NULL; state++) {
-            while (running < type->threads && claim_one(jobs, type, view_from_cstr(*state)))
-                running++;
+            while (count_in(jobs, type, false) < type->threads && claim_one(jobs, type, view_from_cstr(*state)))
+                continue;
         }
     }
+}
+
+/* What a process of the same owner before this one has held is free again. Before that is done nothing is claimed. */
+static bool has_inherited(struct jobs *jobs)
+{
+    while (jobs->inherited < jobs->type_count) {
+        struct view kind = view_from_cstr(jobs->types[jobs->inherited].kind);
+        enum store_status status = store_lease_release_all(jobs->store, kind, view_from_cstr(jobs->owner));
+        if (status != STORE_OK) {
+            log_error("jobs cannot be claimed", LOG_VIEW("kind", kind), LOG_STR("reason", store_status_text(status)));
+            return false;
+        }
+        jobs->inherited++;
+    }
+    return true;
 }
 
 static void take_turn(struct jobs *jobs, bool ending)
@@ -338,7 +356,8 @@ static void take_turn(struct jobs *jobs, bool ending)
     tell_runs(jobs);
     if (!ending) {
         end_rests(jobs);
-        claim(jobs);
+        if (has_inherited(jobs))
+            claim(jobs);
         return;
     }
     LIST_EACH(at, &jobs->list) {
@@ -365,8 +384,6 @@ static int64_t idle_ms(struct jobs *jobs)
 static void *manage(void *arg)
 {
     struct jobs *jobs = arg;
-    for (size_t i = 0; i < jobs->type_count; i++)
-        store_lease_release_all(jobs->store, view_from_cstr(jobs->types[i].kind), view_from_cstr(jobs->owner));
     bool ending = false;
     while (!ending || !list_empty(&jobs->list)) {
         take_turn(jobs, ending);

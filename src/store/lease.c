@@ -87,6 +87,7 @@ static enum store_status claim(struct sql *sql, void *arg)
     sqlite3_bind_int64(stmt, 2, job->now_ms);
     if (job->state.ptr != NULL)
         sql_bind_text(stmt, 3, job->state);
+    sql_bind_text(stmt, 4, job->owner);
     enum store_status status = sql_step(sql, stmt);
     if (status != STORE_OK)
         return status;

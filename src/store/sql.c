@@ -38,10 +38,10 @@ static const char *const texts[SQL_STATEMENTS] = {
     [SQL_END_LEASES] = "UPDATE leases SET owner = '', until = 0 WHERE kind = ?1 AND owner = ?2",
     [SQL_CLAIMABLE] = "SELECT kind, account, region, id FROM records AS r WHERE kind = ?1 AND NOT EXISTS "
                       "(SELECT 1 FROM leases AS l WHERE l.kind = r.kind AND l.account = r.account AND l.region = r.region "
-                      "AND l.id = r.id AND l.until > ?2) ORDER BY created, id LIMIT 1",
+                      "AND l.id = r.id AND (l.until > ?2 OR l.owner = ?4)) ORDER BY created, id LIMIT 1",
     [SQL_CLAIMABLE_IN_STATE] = "SELECT kind, account, region, id FROM records AS r WHERE kind = ?1 AND state = ?3 "
                                "AND NOT EXISTS (SELECT 1 FROM leases AS l WHERE l.kind = r.kind AND l.account = r.account "
-                               "AND l.region = r.region AND l.id = r.id AND l.until > ?2) ORDER BY created, id LIMIT 1",
+                               "AND l.region = r.region AND l.id = r.id AND (l.until > ?2 OR l.owner = ?4)) ORDER BY created, id LIMIT 1",
     [SQL_CHANGES] = "SELECT kind, counter FROM changes",
     [SQL_DATA_VERSION] = "PRAGMA data_version",
 };

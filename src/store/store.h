@@ -131,7 +131,8 @@ struct store_lease {
 enum store_status store_lease_take(struct store *store, const struct store_key *key, struct view owner, int64_t ms,
                                    struct store_lease *out);
 
-/* Takes the oldest record of this kind and state (ptr NULL: any) that nobody holds. STORE_NOT_FOUND when there is none. */
+/* Takes the oldest record of this kind and state (ptr NULL: any) that nobody holds. What this owner has taken is passed over until it
+ * releases it, even when the lease has run out: it may still be at work. STORE_NOT_FOUND when there is none. */
 enum store_status store_lease_claim(struct store *store, struct arena *arena, struct view kind, struct view state,
                                     struct view owner, int64_t ms, struct store_record *record, struct store_lease *out);
 

@@ -100,7 +100,7 @@ static void a_wait_ends_when_the_clock_has_moved_and_not_before(void **state)
     jobs_wake(runner.jobs);
     SETTLE();
     assert_int_equal(runner.flag, 1);
-    clock_manual_advance(fixture_clock, 1000);
+    clock_manual_advance(fixture_clock, 60000);             /* the wait may have begun after the first move */
     jobs_wake(runner.jobs);
     EVENTUALLY(state_is("a", "DONE"));
     runner_stop(&runner);
@@ -268,6 +268,25 @@ static void a_lease_is_renewed_as_long_as_the_run_lasts(void **state)
     EVENTUALLY(runner.running == 0);
     runner_stop(&runner);
     assert_int_equal(store_lease_take(fixture_store, &key, VIEW("two"), LEASE_MS, &taken), STORE_OK);
+}
+
+static void a_clock_that_jumps_makes_no_runner_lose_its_own_job(void **state)
+{
+    (void)state;
+    struct runner runner = { .fn = work_until_flag, .threads = 2 };
+    make_job_record("a", "QUEUED");
+    runner_start(&runner, "one");
+    EVENTUALLY(runner.running == 1);
+    for (int i = 0; i < 300; i++) {
+        clock_manual_advance(fixture_clock, LEASE_MS);
+        jobs_wake(runner.jobs);
+        usleep(500);
+    }
+    atomic_store(&runner.flag, 1);
+    job_nudge(runner.job);
+    EVENTUALLY(state_is("a", "DONE"));
+    runner_stop(&runner);
+    assert_int_equal(runner.runs, 1);
 }
 
 static void a_deleted_record_ends_its_run(void **state)
@@ -446,6 +465,7 @@ int main(void)
         TEST(two_runners_share_the_work_and_run_nothing_twice),
         TEST(whoever_has_lost_the_lease_cannot_write_and_is_told),
         TEST(a_lease_is_renewed_as_long_as_the_run_lasts),
+        TEST(a_clock_that_jumps_makes_no_runner_lose_its_own_job),
         TEST(a_deleted_record_ends_its_run),
         TEST(stopping_ends_runs_and_frees_their_leases),
         TEST(a_runner_that_was_not_started_stops_too),

@@ -124,6 +124,23 @@ static void releasing_all_frees_what_this_owner_holds_and_nothing_else(void **st
     assert_int_equal(store_lease_take(fixture_store, &theirs, VIEW("three"), 1000, &taken), STORE_CONFLICT);
 }
 
+static void claims_pass_over_what_the_owner_has_taken_before(void **state)
+{
+    (void)state;
+    struct store_record record;
+    struct store_lease lease, other;
+    make("a", "QUEUED");
+    struct view kind = VIEW("job"), queued = VIEW("QUEUED");
+    assert_int_equal(store_lease_claim(fixture_store, fixture_arena, kind, queued, VIEW("one"), 100, &record, &lease), STORE_OK);
+    clock_manual_advance(fixture_clock, 100);
+    assert_int_equal(store_lease_claim(fixture_store, fixture_arena, kind, queued, VIEW("one"), 100, &record, &other), STORE_NOT_FOUND);
+    assert_int_equal(store_lease_renew(fixture_store, &lease, 100), STORE_OK);
+    assert_int_equal(store_lease_release(fixture_store, &lease), STORE_OK);
+    assert_int_equal(store_lease_claim(fixture_store, fixture_arena, kind, queued, VIEW("one"), 100, &record, &other), STORE_OK);
+    clock_manual_advance(fixture_clock, 100);
+    assert_int_equal(store_lease_claim(fixture_store, fixture_arena, kind, queued, VIEW("two"), 100, &record, &other), STORE_OK);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -133,6 +150,7 @@ int main(void)
         TEST(a_write_with_an_overtaken_fence_is_refused),
         TEST(fences_grow_even_when_the_record_is_made_anew),
         TEST(claims_take_the_oldest_that_is_free),
+        TEST(claims_pass_over_what_the_owner_has_taken_before),
         TEST(releasing_all_frees_what_this_owner_holds_and_nothing_else),
     };
     return cmocka_run_group_tests_name("store_lease", tests, NULL, NULL);
