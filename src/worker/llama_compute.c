@@ -7,7 +7,7 @@
 
 #define MAX_ROWS      512
 #define MIN_SLOTS     1
-#define FIRST_CONTEXT 2048                                  /* tokens a slot, until a longer sequence comes */
+#define FIRST_CONTEXT 1024                                  /* tokens a slot, until a longer sequence comes */
 
 struct llama_compute {
     struct compute base;

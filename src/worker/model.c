@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "worker/llama_compute.h"
+#include "worker/scheduler.h"
 
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -10,7 +11,7 @@
 #include <unistd.h>
 
 #define OPTIONS_DEPTH       16
-#define DEFAULT_SEQUENCES   16
+#define DEFAULT_SEQUENCES   (16 + SCHEDULER_LIVE_SLOTS)      /* kernels like rows in sixteens: batch fills them */
 #define DEFAULT_MAX_QUEUE   1024
 #define DEFAULT_KV_BYTES    (UINT64_C(4) << 30)
 #define DEFAULT_CACHE_BYTES (UINT64_C(512) << 20)

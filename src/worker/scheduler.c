@@ -4,7 +4,6 @@
 
 #include <stdlib.h>
 
-#define MOVE_MAX_BYTES   (64u << 20)                        /* copying more to close a gap costs more than the gap */
 #define BATCH_TIME_SHARE 4                                  /* one part in so many, while live calls run */
 
 /* ---- creation ---- */
@@ -35,6 +34,8 @@ void scheduler_destroy(struct scheduler *scheduler)
         return;
     for (uint32_t slot = 0; slot < scheduler->used; slot++)
         sequence_destroy(scheduler->slots[slot]);
+    for (uint32_t i = 0; i < scheduler->parked_count; i++)
+        sequence_destroy(scheduler->parked[i]);
     prefix_cache_destroy(scheduler->prefixes);
     sampler_scratch_destroy(scheduler->scratch);
     free(scheduler->rows);
@@ -65,91 +66,23 @@ bool scheduler_batch_turn(const struct scheduler *scheduler)
 
 void scheduler_share_time(struct scheduler *scheduler, bool batch, int64_t us)
 {
-    if (!scheduler_has_live(scheduler))
-        scheduler->live_us = scheduler->batch_us = 0;
-    else if (batch)
+    if (!scheduler_has_live(scheduler)) {
+        scheduler->live_us = 0;
+        scheduler->batch_us = SCHEDULER_STEP_US;            /* who comes next has the first steps to itself */
+    } else if (batch)
         scheduler->batch_us += us;
     else
         scheduler->live_us += us;
 }
 
-static uint32_t running(const struct scheduler *scheduler, bool batch_only)
-{
-    uint32_t count = 0;
-    for (uint32_t slot = 0; slot < scheduler->used; slot++) {
-        const struct sequence *sequence = scheduler->slots[slot];
-        count += sequence != NULL && (!batch_only || is_batch(sequence));
-    }
-    return count;
-}
-
-/* ---- slots ---- */
-
-static uint32_t free_slot(const struct scheduler *scheduler)
-{
-    for (uint32_t slot = 0; slot < scheduler->used; slot++) {
-        if (scheduler->slots[slot] == NULL)
-            return slot;
-    }
-    return scheduler->used;
-}
-
-static void shrink(struct scheduler *scheduler)
-{
-    while (scheduler->used > 0 && scheduler->slots[scheduler->used - 1] == NULL)
-        scheduler->used--;
-}
-
-/* Copies the cells of `from` into the free slot `to`. */
-static bool move_cells(struct scheduler *scheduler, uint32_t from, uint32_t to)
-{
-    const struct compute_ops *ops = scheduler->compute->ops;
-    size_t size;
-    if (scheduler->slots[from]->computed == 0)
-        return true;
-    void *state = ops->save(scheduler->compute, from, &size);
-    if (state == NULL)
-        return false;
-    bool moved = ops->load(scheduler->compute, to, state, size);
-    free(state);
-    if (moved)
-        ops->clear(scheduler->compute, from);
-    return moved;
-}
-
-/* One pass over the weights serves slots that follow each other, so the last sequence moves into the gap. */
-static void close_gap(struct scheduler *scheduler)
-{
-    shrink(scheduler);
-    uint32_t gap = free_slot(scheduler);
-    if (gap >= scheduler->used)
-        return;
-    uint32_t last = scheduler->used - 1;
-    struct sequence *sequence = scheduler->slots[last];
-    if (sequence->computed * scheduler->compute->token_bytes > MOVE_MAX_BYTES || !move_cells(scheduler, last, gap))
-        return;
-    scheduler->slots[gap] = sequence;
-    scheduler->slots[last] = NULL;
-    sequence->slot = gap;
-    shrink(scheduler);
-}
-
 /* ---- endings ---- */
-
-static void release(struct scheduler *scheduler, struct sequence *sequence)
-{
-    scheduler->compute->ops->clear(scheduler->compute, sequence->slot);
-    scheduler->slots[sequence->slot] = NULL;
-    prefill_orphans(scheduler, sequence);
-    close_gap(scheduler);
-}
 
 void scheduler_retire(struct scheduler *scheduler, struct sequence *sequence)
 {
     struct job *job = sequence->job;
     sequence_write_end(sequence, scheduler_now(scheduler));
     scheduler->stats.output_tokens += (uint64_t)sequence->generated;
-    release(scheduler, sequence);
+    slots_leave(scheduler, sequence);
     sequence_destroy(sequence);
     scheduler->options.ended(scheduler->options.ctx, job);
 }
@@ -161,7 +94,7 @@ void scheduler_fail(struct scheduler *scheduler, struct sequence *sequence)
     scheduler_retire(scheduler, sequence);
 }
 
-static void end_queued(struct scheduler *scheduler, struct job *job, enum engine_status status, const char *message)
+void scheduler_end_queued(struct scheduler *scheduler, struct job *job, enum engine_status status, const char *message)
 {
     job_write_end(scheduler->options.out, job, status, message, scheduler_now(scheduler));
     scheduler->options.ended(scheduler->options.ctx, job);
@@ -172,6 +105,10 @@ static struct sequence *sequence_of(const struct scheduler *scheduler, const str
     for (uint32_t slot = 0; slot < scheduler->used; slot++) {
         if (scheduler->slots[slot] != NULL && scheduler->slots[slot]->job == job)
             return scheduler->slots[slot];
+    }
+    for (uint32_t i = 0; i < scheduler->parked_count; i++) {
+        if (scheduler->parked[i]->job == job)
+            return scheduler->parked[i];
     }
     return NULL;
 }
@@ -185,10 +122,8 @@ void scheduler_cancel(struct scheduler *scheduler, struct job *job)
         return;
     }
     fair_remove(&scheduler->queue, &job->turn);
-    end_queued(scheduler, job, ENGINE_CANCELLED, NULL);
+    scheduler_end_queued(scheduler, job, ENGINE_CANCELLED, NULL);
 }
-
-/* ---- admission ---- */
 
 void scheduler_add(struct scheduler *scheduler, struct job *job)
 {
@@ -196,58 +131,6 @@ void scheduler_add(struct scheduler *scheduler, struct job *job)
     job->turn.caller = job->request.caller;
     job->turn.priority = job->request.priority;
     fair_push(&scheduler->queue, &job->turn);
-}
-
-/* Batch leaves slots to live calls, where there are enough of them to do so. */
-static bool batch_may_enter(const struct scheduler *scheduler)
-{
-    uint32_t slots = scheduler->compute->slots;
-    uint32_t most = slots >= 2 * SCHEDULER_LIVE_SLOTS ? slots - SCHEDULER_LIVE_SLOTS : slots;
-    return running(scheduler, true) < most;
-}
-
-/* Cells for so many tokens of one sequence. */
-static bool make_room(struct scheduler *scheduler, size_t tokens)
-{
-    struct compute *compute = scheduler->compute;
-    return tokens <= compute->context || (tokens <= compute->max_context && compute->ops->grow(compute, (uint32_t)tokens));
-}
-
-static struct job *next_admitted(struct scheduler *scheduler)
-{
-    if (free_slot(scheduler) >= scheduler->compute->slots)
-        return NULL;
-    struct fair_item *item = fair_take(&scheduler->queue, batch_may_enter(scheduler));
-    return item == NULL ? NULL : job_of_turn(item);
-}
-
-static void admit(struct scheduler *scheduler)
-{
-    struct job *job;
-    while ((job = next_admitted(scheduler)) != NULL) {
-        struct sequence *sequence =
-            sequence_create(job, scheduler->options.model, scheduler->compute->max_context, scheduler->options.out);
-        if (sequence == NULL || !make_room(scheduler, job->token_count + 1)) {
-            sequence_destroy(sequence);
-            end_queued(scheduler, job, ENGINE_MODEL_ERROR, "The worker is out of memory.");
-            continue;
-        }
-        job->state = JOB_RUNNING;
-        sequence->slot = free_slot(scheduler);
-        scheduler->slots[sequence->slot] = sequence;
-        if (sequence->slot == scheduler->used)
-            scheduler->used++;
-        prefill_begin(scheduler, sequence);
-        scheduler->stats.prompt_tokens += job->token_count;
-    }
-}
-
-static bool may_admit(const struct scheduler *scheduler)
-{
-    if (free_slot(scheduler) >= scheduler->compute->slots)
-        return false;
-    return fair_waiting(&scheduler->queue, PRIORITY_PROVISIONED) || fair_waiting(&scheduler->queue, PRIORITY_ON_DEMAND) ||
-           (fair_waiting(&scheduler->queue, PRIORITY_BATCH) && batch_may_enter(scheduler));
 }
 
 /* ---- one token for everybody ---- */
@@ -275,12 +158,10 @@ static size_t gather_rows(struct scheduler *scheduler, struct sequence *sequence
 /* A sequence that outgrows its cells gets more, or ends. */
 static void make_room_for_next(struct scheduler *scheduler)
 {
-    for (uint32_t slot = 0; slot < scheduler->used;) {
+    for (uint32_t slot = 0; slot < scheduler->used; slot++) {
         struct sequence *sequence = scheduler->slots[slot];
-        if (!decodes(sequence) || make_room(scheduler, sequence->computed + 1))
-            slot++;
-        else
-            scheduler_fail(scheduler, sequence);            /* another may have moved into its slot */
+        if (decodes(sequence) && !slots_make_room(scheduler, sequence->computed + 1))
+            scheduler_fail(scheduler, sequence);
     }
 }
 
@@ -304,7 +185,7 @@ static void decode_step(struct scheduler *scheduler)
     step_budget_learn_decode(&scheduler->budget, elapsed);
     scheduler_share_time(scheduler, batch, elapsed);
 
-    /* Only now: retiring moves cells, and logits are valid until the next run. */
+    /* Only now: the loop above reads the slots' sequences. */
     for (size_t i = 0; i < count; i++) {
         if (!computed)
             scheduler_fail(scheduler, sequences[i]);
@@ -317,7 +198,7 @@ static void decode_step(struct scheduler *scheduler)
 
 bool scheduler_ready(const struct scheduler *scheduler)
 {
-    if (may_admit(scheduler) || prefill_ready(scheduler))
+    if (slots_may_admit(scheduler) || prefill_ready(scheduler))
         return true;
     for (uint32_t slot = 0; slot < scheduler->used; slot++) {
         if (decodes(scheduler->slots[slot]))
@@ -340,17 +221,26 @@ enum priority scheduler_priority(const struct scheduler *scheduler)
     return best;
 }
 
+/* A pass over the weights costs nearly the same for one row as for sixteen, so batch work alone first computes the prompts of all
+ * slots, and then tokens for all of them. */
+static bool prompts_first(const struct scheduler *scheduler)
+{
+    return !scheduler_has_live(scheduler) && prefill_ready(scheduler);
+}
+
 void scheduler_step(struct scheduler *scheduler)
 {
-    admit(scheduler);
-    decode_step(scheduler);
+    slots_admit(scheduler);
+    slots_close_gaps(scheduler);
+    if (!prompts_first(scheduler))
+        decode_step(scheduler);
     prefill_step(scheduler);
 }
 
 struct scheduler_stats scheduler_stats(const struct scheduler *scheduler)
 {
     struct scheduler_stats stats = scheduler->stats;
-    stats.running = running(scheduler, false);
-    stats.queued = (uint32_t)scheduler->queue.count;
+    stats.running = slots_running(scheduler, false);
+    stats.queued = (uint32_t)scheduler->queue.count + scheduler->parked_count;
     return stats;
 }

@@ -5,7 +5,10 @@
  * sequence is gone, and its cells are free, before the next step.
  *
  * Live calls (provisioned, on demand) and batch calls share the slots and the time. Batch leaves SCHEDULER_LIVE_SLOTS slots to live
- * calls; while live calls are running it gets a quarter of the time, otherwise all of it.
+ * calls; when these do not suffice, batch sequences make way: they are parked with what was computed, and go on when there is a slot
+ * again. One slot stays with batch. While live calls are running batch gets a quarter of the time, otherwise all of it; then steps
+ * are short, either a piece of a prompt or a token for everybody, so that a live call that comes is soon looked at. A live call that
+ * comes has the first steps to itself.
  *
  * Prompts: a new sequence takes over the longest prefix that the prefix cache has for its account. If another sequence is about to
  * compute more of the same prefix, it waits for that one instead of computing it a second time.
@@ -19,14 +22,15 @@
 #include "worker/job.h"
 #include "worker/model.h"
 
-#define SCHEDULER_LIVE_SLOTS 2                              /* of four slots or more */
-#define SCHEDULER_STEP_US    40000
+#define SCHEDULER_LIVE_SLOTS  2                             /* of four slots or more */
+#define SCHEDULER_BATCH_SLOTS 1                             /* batch keeps, whoever comes */
+#define SCHEDULER_STEP_US     40000
 
 struct scheduler;
 
 struct scheduler_stats {
     uint64_t prompt_tokens, cached_tokens, output_tokens;   /* since the start; prompt_tokens with the cached ones */
-    uint32_t running, queued;
+    uint32_t running, queued;                               /* queued: with those parked */
 };
 
 struct scheduler_options {

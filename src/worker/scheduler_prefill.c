@@ -65,6 +65,12 @@ static void keep(struct scheduler *scheduler, struct sequence *sequence)
     sequence->written = marked > sequence->reused ? marked - sequence->reused : 0;
 }
 
+/* A batch record's own words come once: when most of its prompt was known, the rest is not worth the copy. */
+static bool likely_wanted_again(const struct sequence *sequence)
+{
+    return !is_batch(sequence) || sequence->computed > 2 * sequence->reused;
+}
+
 /* ---- waiting for a sequence that computes the same ---- */
 
 static size_t agreement(const struct sequence *a, const struct sequence *b)
@@ -252,7 +258,7 @@ static void compute_piece(struct scheduler *scheduler, struct sequence *sequence
     sequence->served_us = ended;
     if (count % STEP_QUANTUM == 0) {
         serve_waiting(scheduler, sequence);
-        if (remaining(sequence) < STEP_QUANTUM)
+        if (remaining(sequence) < STEP_QUANTUM && likely_wanted_again(sequence))
             keep(scheduler, sequence);
     }
     if (remaining(sequence) == 0)

@@ -57,6 +57,7 @@ void sequence_destroy(struct sequence *sequence)
     sampler_destroy(sequence->sampler);
     chat_parser_destroy(sequence->parser);
     stop_clear(&sequence->stops);
+    free(sequence->parked);
     free(sequence);
 }
 

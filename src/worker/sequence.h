@@ -39,6 +39,8 @@ struct sequence {
     int64_t served_us;                                      /* when a piece of its prompt was last computed */
     struct sequence *leader;                                /* computes a prefix that this one waits for; NULL: none */
     size_t awaited;                                         /* how much of it */
+    void *parked;                                           /* its cells while it has no slot, from malloc() */
+    size_t parked_size;
 
     /* The answer. */
     llama_token next;                                       /* DECODE: chosen, not yet computed */

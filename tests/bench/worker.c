@@ -1,11 +1,12 @@
 /* craton-bench-worker - tokens per second of one worker, bare, over its socket.
  *
- *     craton-bench-worker WORKER MODEL [STREAMS [SHARED [OWN [GENERATED [ROUNDS [THREADS]]]]]]
+ *     craton-bench-worker WORKER MODEL [STREAMS [SHARED [OWN [GENERATED [ROUNDS [THREADS [batch]]]]]]]
  *
  * STREAMS clients at once each send ROUNDS requests one after the other, whose prompts have about SHARED words of common beginning
  * and OWN words of their own, and have GENERATED tokens made of each. What is printed counts generated tokens over all the time,
- * prompts included. The first request warms the worker up and is not counted. The processor's time tells more than the clock's on a
- * machine that has other work, with one thread at least: several wait for each other by spinning.
+ * prompts included. With a last argument, whatever it is, they are batch calls. The first request warms the worker up and is not
+ * counted. The processor's time tells more than the clock's on a machine that has other work, with one thread at least: several wait
+ * for each other by spinning.
  */
 #include "worker_client.h"
 
@@ -17,6 +18,7 @@
 
 struct settings {
     unsigned streams, shared, own, generated, rounds, threads;
+    enum priority priority;
 };
 
 static void add_words(struct buf *out, unsigned seed, unsigned count)
@@ -41,6 +43,7 @@ static void send_request(struct client *client, const struct settings *settings,
     request.generate.raw_prompt = buf_view(&text);          /* raw: the model goes on and on, so each makes GENERATED tokens */
     request.generate.has_raw_prompt = true;
     request.generate.message_count = 0;
+    request.priority = settings->priority;
     client_call(client, stream, &request);
     buf_free(&text);
 }
@@ -117,7 +120,7 @@ int main(int argc, char **argv)
     static struct client client;
     char load[4096];
     if (argc < 3) {
-        fputs("craton-bench-worker WORKER MODEL [STREAMS [SHARED [OWN [GENERATED [ROUNDS [THREADS]]]]]]\n", stderr);
+        fputs("craton-bench-worker WORKER MODEL [STREAMS [SHARED [OWN [GENERATED [ROUNDS [THREADS [batch]]]]]]]\n", stderr);
         return 2;
     }
     struct settings settings = {
@@ -127,10 +130,11 @@ int main(int argc, char **argv)
         .generated = argument(argc, argv, 6, 128),
         .rounds = argument(argc, argv, 7, 1),
         .threads = argument(argc, argv, 8, 2),
+        .priority = argc > 9 ? PRIORITY_BATCH : PRIORITY_ON_DEMAND,
     };
     if (settings.streams == 0 || settings.streams >= CLIENT_MAX_STREAMS || settings.rounds == 0)
         return 2;
-    snprintf(load, sizeof(load), "{\"path\":\"%s\",\"threads\":%u,\"context\":2048,\"sequences\":16}", argv[2], settings.threads);
+    snprintf(load, sizeof(load), "{\"path\":\"%s\",\"threads\":%u,\"context\":2048}", argv[2], settings.threads);
     if (!client_start(&client, argv[1]) || !client_load(&client, load, settings.threads)) {
         fprintf(stderr, "the worker did not start: %s\n", client.error);
         return 1;

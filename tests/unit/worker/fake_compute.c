@@ -85,6 +85,8 @@ static bool cut(struct compute *compute, uint32_t slot, int32_t from)
 static void *save(struct compute *compute, uint32_t slot, size_t *size)
 {
     struct fake_compute *fake = of(compute);
+    if (fake->unsaved)
+        return NULL;
     fake->saves++;
     *size = fake->counts[slot] * sizeof(llama_token);
     void *state = malloc(*size + 1);

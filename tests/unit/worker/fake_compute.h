@@ -21,6 +21,7 @@ struct fake_compute {
     bool fails;                                             /* the next run is refused */
     bool broken;                                            /* a row did not continue its slot */
     bool full;                                              /* it cannot grow */
+    bool unsaved;                                           /* there is no memory for copies of slots */
     size_t runs, rows, loads, saves, growths;
     size_t decode_passes, decode_runs;                      /* of runs whose rows are all of different slots */
     size_t largest_piece;                                   /* rows of one slot in one run */

@@ -387,6 +387,113 @@ static void batch_leaves_slots_to_live_calls_and_makes_way(void **state)
         assert_int_equal(bench.answers[i].end.status, ENGINE_OK);
 }
 
+static void live_call_that_comes_has_the_first_steps_to_itself(void **state)
+{
+    (void)state;
+    for (uint32_t i = 1; i <= 6; i++)
+        add(i, (struct ask){ .length = 200, .seed = i, .common = 200, .max_tokens = 500, .priority = PRIORITY_BATCH });
+    for (int i = 0; i < 60; i++)
+        step();
+    unsigned before = bench.answers[1].tokens_seen;
+    assert_true(before > 2);
+    add(30, (struct ask){ .length = 200, .seed = 90, .common = 200, .max_tokens = 200, .priority = PRIORITY_ON_DEMAND });
+    while (!bench.answers[30].begun)
+        step();
+    assert_int_equal(bench.answers[1].tokens_seen, before);
+    while (!bench.answers[30].ended)
+        step();
+    assert_in_range(bench.answers[1].tokens_seen, before + 5, before + 100);      /* its share of the time, not more */
+}
+
+static void batch_alone_computes_prompts_first_and_then_tokens_for_all(void **state)
+{
+    (void)state;
+    for (uint32_t i = 1; i <= 6; i++)
+        add(i, (struct ask){ .length = 3 * Q, .seed = i, .common = 3 * Q, .max_tokens = 20, .priority = PRIORITY_BATCH });
+    run_all();
+    assert_int_equal(bench.fake->decode_runs, 19);          /* the first token comes with the prompt */
+    for (uint32_t i = 1; i <= 6; i++)
+        assert_int_equal(bench.answers[i].end.status, ENGINE_OK);
+}
+
+static void live_calls_take_the_slots_of_batch_which_goes_on_later(void **state)
+{
+    (void)state;
+    struct ask batch = { .length = 3 * Q + 9, .seed = 4, .common = 2 * Q, .max_tokens = 60, .priority = PRIORITY_BATCH };
+    struct ask live = { .length = 100, .seed = 9, .common = 10, .max_tokens = 30, .priority = PRIORITY_ON_DEMAND };
+    for (uint32_t i = 1; i <= 10; i++)
+        add(i, batch);
+    for (int i = 0; i < 20; i++)
+        step();
+    for (uint32_t i = 20; i < 32; i++)
+        add(i, live);
+    step();
+    assert_int_equal(scheduler_stats(bench.scheduler).running, FAKE_SLOTS);
+    while (!bench.answers[26].begun)                        /* the seventh live call: all slots but one */
+        step();
+    for (uint32_t i = 1; i <= 10; i++)
+        assert_false(bench.answers[i].ended);
+    run_all();
+    for (uint32_t i = 1; i <= 10; i++) {
+        assert_int_equal(bench.answers[i].end.status, ENGINE_OK);
+        assert_text_is_right(i, batch);
+    }
+    for (uint32_t i = 20; i < 32; i++)
+        assert_text_is_right(i, live);
+}
+
+static void batch_call_that_made_way_can_be_cancelled(void **state)
+{
+    (void)state;
+    for (uint32_t i = 1; i <= 6; i++)
+        add(i, (struct ask){ .length = 100, .seed = i, .common = 100, .max_tokens = 90, .priority = PRIORITY_BATCH });
+    for (int i = 0; i < 20; i++)
+        step();
+    for (uint32_t i = 20; i < 27; i++)
+        add(i, (struct ask){ .length = 100, .seed = i, .common = 100, .max_tokens = 30, .priority = PRIORITY_ON_DEMAND });
+    step();
+    assert_int_equal(scheduler_stats(bench.scheduler).queued, 5);
+    for (uint32_t i = 1; i <= 6; i++)
+        scheduler_cancel(bench.scheduler, bench.jobs[i]);
+    assert_int_equal(scheduler_stats(bench.scheduler).queued, 0);
+    run_all();
+    for (uint32_t i = 1; i <= 6; i++)
+        assert_int_equal(bench.answers[i].end.status, ENGINE_CANCELLED);
+    for (uint32_t i = 20; i < 27; i++)
+        assert_int_equal(bench.answers[i].end.status, ENGINE_OK);
+}
+
+static void batch_stays_where_it_is_when_there_is_no_memory_to_park_it(void **state)
+{
+    (void)state;
+    bench.fake->unsaved = true;
+    for (uint32_t i = 1; i <= 6; i++)
+        add(i, (struct ask){ .length = 100, .seed = i, .common = 100, .max_tokens = 90, .priority = PRIORITY_BATCH });
+    for (int i = 0; i < 20; i++)
+        step();
+    for (uint32_t i = 20; i < 27; i++)
+        add(i, (struct ask){ .length = 100, .seed = i, .common = 100, .max_tokens = 30, .priority = PRIORITY_ON_DEMAND });
+    run_all();
+    for (uint32_t i = 1; i <= 6; i++)
+        assert_int_equal(bench.answers[i].end.status, ENGINE_OK);
+    for (uint32_t i = 20; i < 27; i++)
+        assert_int_equal(bench.answers[i].end.status, ENGINE_OK);
+}
+
+static void own_words_of_batch_records_are_not_kept(void **state)
+{
+    (void)state;
+    struct ask ask = { .length = 6 * Q, .seed = 3, .common = 4 * Q, .max_tokens = 2, .priority = PRIORITY_BATCH };
+    for (uint32_t i = 1; i <= 4; i++) {
+        add(i, ask);
+        run_all();
+    }
+    assert_int_equal(bench.answers[1].cached, 0);
+    for (uint32_t i = 2; i <= 4; i++)
+        assert_int_equal(bench.answers[i].cached, 4 * Q);
+    assert_int_equal(bench.fake->saves, 1);
+}
+
 static void batch_moves_under_a_flood_of_live_calls(void **state)
 {
     (void)state;
@@ -485,6 +592,12 @@ int main(void)
         TEST(long_prompt_does_not_stall_a_running_stream),
         TEST(short_prompt_overtakes_a_long_one),
         TEST(batch_leaves_slots_to_live_calls_and_makes_way),
+        TEST(live_call_that_comes_has_the_first_steps_to_itself),
+        TEST(batch_alone_computes_prompts_first_and_then_tokens_for_all),
+        TEST(live_calls_take_the_slots_of_batch_which_goes_on_later),
+        TEST(batch_call_that_made_way_can_be_cancelled),
+        TEST(batch_stays_where_it_is_when_there_is_no_memory_to_park_it),
+        TEST(own_words_of_batch_records_are_not_kept),
         TEST(batch_moves_under_a_flood_of_live_calls),
         TEST(run_that_the_engine_refuses_ends_its_sequences_only),
         TEST(answer_ends_where_the_context_is_full),
