@@ -38,7 +38,7 @@ struct pipelines {
 
     pthread_mutex_t lock;
     pthread_cond_t wake;
-    bool files_changed, jobs_changed;                       /* from here on: under the lock */
+    bool files_changed, others_changed;                     /* from here on: under the lock */
     bool ended;
     void (*stopped)(void *ctx);
     void *stopped_ctx;
@@ -46,12 +46,8 @@ struct pipelines {
 
 /* ---- round.c ---- */
 
-struct round_wants {
-    bool files, jobs;                                       /* which kind of thing has changed */
-};
-
 /* Does what is to be done now. Returns when there is something to do again even if nothing changes. */
-int64_t pipelines_round(struct pipelines *p, struct round_wants wants);
+int64_t pipelines_round(struct pipelines *p, bool files_changed);
 
 /* ---- intake.c: files become rows ---- */
 

@@ -45,11 +45,11 @@ static void files_changed(void *ctx)
     pthread_mutex_unlock(&p->lock);
 }
 
-static void jobs_changed(void *ctx)
+static void others_changed(void *ctx)
 {
     struct pipelines *p = ctx;
     pthread_mutex_lock(&p->lock);
-    p->jobs_changed = true;
+    p->others_changed = true;
     pthread_cond_signal(&p->wake);
     pthread_mutex_unlock(&p->lock);
 }
@@ -73,7 +73,7 @@ static struct timespec after_ms(int64_t ms)
 static void wait_ms(struct pipelines *p, int64_t ms, bool for_changes)
 {
     struct timespec until = after_ms(ms < PATIENCE_MS ? ms : PATIENCE_MS);
-    while (!atomic_load(&p->stopping) && !(for_changes && (p->files_changed || p->jobs_changed))) {
+    while (!atomic_load(&p->stopping) && !(for_changes && (p->files_changed || p->others_changed))) {
         if (pthread_cond_timedwait(&p->wake, &p->lock, &until) == ETIMEDOUT)
             return;
     }
@@ -84,10 +84,10 @@ static void *run(void *arg)
     struct pipelines *p = arg;
     pthread_mutex_lock(&p->lock);
     while (!atomic_load(&p->stopping)) {
-        struct round_wants wants = { .files = p->files_changed, .jobs = p->jobs_changed };
-        p->files_changed = p->jobs_changed = false;
+        bool files = p->files_changed;
+        p->files_changed = p->others_changed = false;
         pthread_mutex_unlock(&p->lock);
-        int64_t next_ms = pipelines_round(p, wants);
+        int64_t next_ms = pipelines_round(p, files);
         pthread_mutex_lock(&p->lock);
         wait_ms(p, REST_MS, false);
         int64_t left_ms = next_ms - store_now_ms(p->options.store);
@@ -106,8 +106,8 @@ bool pipelines_start(struct pipelines *p, pipeline_call_fn *call, void *ctx)
     p->call = call;
     p->call_ctx = ctx;
     p->object_watch = store_watch(p->options.store, VIEW(OBJECT_KIND), files_changed, p);
-    p->job_watch = store_watch(p->options.store, VIEW(JOB_KIND), jobs_changed, p);
-    p->pipeline_watch = store_watch(p->options.store, VIEW(PIPELINE_KIND), jobs_changed, p);
+    p->job_watch = store_watch(p->options.store, VIEW(JOB_KIND), others_changed, p);
+    p->pipeline_watch = store_watch(p->options.store, VIEW(PIPELINE_KIND), others_changed, p);
     bool watching = p->object_watch != NULL && p->job_watch != NULL && p->pipeline_watch != NULL;
     p->started = watching && pthread_create(&p->thread, NULL, run, p) == 0;
     return p->started;

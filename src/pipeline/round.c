@@ -12,7 +12,7 @@
 struct round {
     struct pipelines *p;
     struct arena *arena;
-    struct round_wants wants;
+    bool look_for_files;                                    /* also where all have been looked at before */
     struct pipeline *list;                                  /* those that are not being deleted */
     struct feed **feeds;
     size_t count, capacity;
@@ -158,7 +158,7 @@ static bool read_pipelines(struct round *round)
 static void notice_files(struct round *round)
 {
     for (size_t i = 0; i < round->count && !atomic_load(&round->p->stopping); i++) {
-        if (round->wants.files || !round->feeds[i]->listed)
+        if (round->look_for_files || !round->feeds[i]->listed)
             intake_files(round->p, &round->list[i], round->feeds[i], &round->again_ms);
     }
 }
@@ -172,14 +172,14 @@ static void run_jobs(struct round *round)
         submit_rows(p, round->list, round->feeds, round->count, &round->again_ms);
 }
 
-int64_t pipelines_round(struct pipelines *p, struct round_wants wants)
+int64_t pipelines_round(struct pipelines *p, bool files_changed)
 {
     int64_t now_ms = store_now_ms(p->options.store);
     bool tick = now_ms >= p->next_tick_ms || p->next_tick_ms - now_ms > p->options.interval_ms;     /* the clock was set back */
     if (tick)
         p->next_tick_ms = now_ms + p->options.interval_ms;
-    struct round round = { .p = p, .arena = arena_create(ROUND_ARENA), .wants = wants, .again_ms = p->next_tick_ms };
-    round.wants.files |= tick;
+    struct round round = { .p = p, .arena = arena_create(ROUND_ARENA), .again_ms = p->next_tick_ms };
+    round.look_for_files = files_changed || tick;
     p->troubled = false;
     bool read = round.arena != NULL && read_pipelines(&round);
     p->troubled |= !read;

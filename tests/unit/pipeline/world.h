@@ -318,13 +318,13 @@ static inline void start_process(bool immediate)
 /* What the thread does when something has changed. */
 static inline int64_t a_round(void)
 {
-    return pipelines_round(world.p, (struct round_wants){ .files = true, .jobs = true });
+    return pipelines_round(world.p, true);
 }
 
 static inline int64_t time_passes(int64_t ms)
 {
     clock_manual_advance(world.clock, ms);
-    return pipelines_round(world.p, (struct round_wants){ false, false });
+    return pipelines_round(world.p, false);
 }
 
 static inline int world_begin(void **state)
