@@ -61,7 +61,8 @@ extern const size_t aws_service_count;
 extern const size_t aws_operation_count;
 
 const struct operation *aws_operation_at(size_t index);     /* index below aws_operation_count */
-const struct operation *aws_operation_find(struct view name);   /* the first of all services; NULL when there is none */
+/* A name is "Converse", the first of all services, or "bedrock:TagResource", of that service alone. NULL when there is none. */
+const struct operation *aws_operation_find(struct view name);
 const struct operation *aws_service_operation(const struct service *service, struct view name);     /* NULL when it has none */
 
 struct route {

@@ -17,11 +17,23 @@ const struct operation *aws_operation_at(size_t index)
     return &aws_operations[index];
 }
 
+/* "bedrock:TagResource" in its parts; the service is empty where the name has none. */
+static struct view split_name(struct view *name)
+{
+    struct view rest = *name, service = view_split(&rest, ':');
+    if (rest.ptr == NULL)
+        return VIEW("");
+    *name = rest;
+    return service;
+}
+
 const struct operation *aws_operation_find(struct view name)
 {
+    struct view service = split_name(&name);
     for (size_t i = 0; i < aws_operation_count; i++) {
-        if (view_eq(aws_operations[i].name, name))
-            return &aws_operations[i];
+        const struct operation *operation = &aws_operations[i];
+        if (view_eq(operation->name, name) && (service.len == 0 || view_eq(operation->service->name, service)))
+            return operation;
     }
     return NULL;
 }

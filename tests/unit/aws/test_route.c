@@ -71,6 +71,15 @@ static void every_operation_is_found_by_name(void **state)
     assert_null(aws_operation_find(VIEW("")));
 }
 
+static void an_operation_that_several_services_have_is_found_by_its_service(void **state)
+{
+    (void)state;
+    const struct operation *tag = aws_operation_find(VIEW("bedrock:TagResource"));
+    assert_string_equal(tag->service->name.ptr, "bedrock");
+    assert_string_equal(aws_operation_find(VIEW("bedrock-agent:TagResource"))->service->name.ptr, "bedrock-agent");
+    assert_null(aws_operation_find(VIEW("bedrock:Converse")));
+}
+
 static void services_hold_their_operations(void **state)
 {
     (void)state;
@@ -226,6 +235,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_operation_is_reached_by_its_own_path),
         cmocka_unit_test(every_operation_is_found_by_name),
+        cmocka_unit_test(an_operation_that_several_services_have_is_found_by_its_service),
         cmocka_unit_test(services_hold_their_operations),
         cmocka_unit_test(a_label_is_one_undecoded_segment),
         cmocka_unit_test(tags_belong_to_the_service_of_the_arn),
