@@ -49,6 +49,8 @@ static void get_metrics(struct admin *admin, struct http_exchange *ex)
     struct metrics_gauges gauges = { .connections = http_server_connections(admin->http), .uptime_s = uptime_s(admin) };
     struct buf body = BUF_INIT(BODY_MAX);
     metrics_write(admin->metrics, admin->engine, &gauges, &body);
+    if (admin->more_metrics != NULL)
+        admin->more_metrics(admin->more_metrics_ctx, &body);
     respond(ex, 200, VIEW("text/plain; version=0.0.4; charset=utf-8"), &body);
     buf_free(&body);
 }

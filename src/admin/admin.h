@@ -15,6 +15,8 @@ struct admin {                                              /* filled by the ser
     const struct http_server *http;
     const char *version;
     int64_t started_ms;                                     /* clock_wall_ms() */
+    void *more_metrics_ctx;
+    void (*more_metrics)(void *ctx, struct buf *out);       /* appends what capabilities count; NULL: nothing */
     void *reload_ctx;
     bool (*reload)(void *ctx);                              /* in a pool thread: keys and models as they are on disk now */
     void (*reloaded)(void *ctx);                            /* on the loop, after a reload */

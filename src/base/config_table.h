@@ -56,6 +56,19 @@
         "Submissions of one file before it has failed for good, where trying again may help.")                                   \
     ROW(PIPELINE_RETRY_DELAY, "pipeline.retry_delay", DURATION, "30s", "1s..1h",                                                 \
         "The wait before a file's second attempt. It doubles before each further one.")                                          \
+    ROW(BATCH_JOBS_PER_MODEL, "batch.jobs_per_model", INT, "10", "1..1000",                                                      \
+        "Batch inference jobs of one model that may be active at once.")                                                         \
+    ROW(BATCH_RUNNING_JOBS, "batch.running_jobs", INT, "4", "1..100",                                                            \
+        "Batch inference jobs that are in progress at once, over all models. Further ones stay Scheduled.")                      \
+    ROW(BATCH_MIN_RECORDS, "batch.min_records", INT, "1", "1..1000000", "The fewest records that a job may have.")               \
+    ROW(BATCH_MAX_FILE_RECORDS, "batch.max_file_records", INT, "100000", "1..100000000", "The most records of one input file.")  \
+    ROW(BATCH_MAX_JOB_RECORDS, "batch.max_job_records", INT, "1000000", "1..100000000", "The most records of one job.")          \
+    ROW(BATCH_MAX_FILE_SIZE, "batch.max_file_size", SIZE, "1GiB", "1KiB..5TiB", "The largest input file.")                       \
+    ROW(BATCH_MAX_JOB_SIZE, "batch.max_job_size", SIZE, "5GiB", "1KiB..5TiB", "The most bytes of one job's input files.")        \
+    ROW(BATCH_IN_FLIGHT, "batch.in_flight", INT, "128", "1..1000",                                                               \
+        "Records of one job that are at the model at once. Fewer are when the model is busy.")                                   \
+    ROW(BATCH_RETRY_FOR, "batch.retry_for", DURATION, "10m", "0..168h",                                                          \
+        "How long a record is tried again while its model takes no calls, before it fails.")                                     \
     ROW(MODELS_MAP, "models.map", TREE, "", "", "Which local model or backend serves which Bedrock ids.")                        \
     ROW(OBJECTS_REMOTES, "objects.remotes", TREE, "", "", "Buckets that lie on another S3, and how to reach it.")                 \
     ROW(BACKENDS, "backends", TREE, "", "", "OpenAI-compatible servers that models may be served from.")                         \

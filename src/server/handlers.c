@@ -10,6 +10,8 @@ size_t handlers_all(const struct handler_contexts *contexts, struct handler_set 
         { models_handlers, models_handler_count, contexts->models },
         { pipeline_handlers, pipeline_handler_count, contexts->pipelines },
         { sts_handlers, sts_handler_count, NULL },
+        { batch_handlers, batch_handler_count, contexts->batch },
+        { tags_handlers, tags_handler_count, contexts->tags },
     };
     memcpy(out, sets, sizeof(sets));
     return HANDLER_SETS;

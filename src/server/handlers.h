@@ -3,16 +3,20 @@
 #define CRATON_SERVER_HANDLERS_H
 
 #include "aws/front.h"
+#include "batch/batch.h"
 #include "pipeline/pipeline.h"
 #include "runtime/runtime.h"
+#include "tags/tags.h"
 
-#define HANDLER_SETS 4
+#define HANDLER_SETS 6
 
 /* What the handlers of each capability need: their call_context(). All NULL when only names are wanted. */
 struct handler_contexts {
     struct runtime *runtime;
     struct models *models;
     struct pipelines *pipelines;
+    struct batch *batch;
+    struct tags *tags;
 };
 
 /* The sets of all capabilities. Returns how many were written. */

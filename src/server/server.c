@@ -40,6 +40,8 @@ struct server {
     struct metrics *metrics;
     struct runtime runtime;
     struct pipelines *pipelines;
+    struct batch *batch;
+    struct tags tags;
     struct jobs *jobs;
     struct aws_front *front;
     const struct http_handler *aws;
@@ -378,7 +380,17 @@ static bool open_doors(struct server *server)
     server->pipelines = pipelines_create(&pipelines);
     if (server->pipelines == NULL)
         return complain("pipelines", "out of memory");
-    const struct handler_contexts contexts = { .runtime = &server->runtime, .models = server->models, .pipelines = server->pipelines };
+    struct batch_options batch;
+    settings_batch(server->config, &batch);
+    batch.store = server->store;
+    batch.objects = server->objects;
+    batch.models = server->models;
+    server->batch = batch_create(&batch);
+    if (server->batch == NULL)
+        return complain("batch inference", "out of memory");
+    server->tags = (struct tags){ .store = server->store };
+    const struct handler_contexts contexts = { .runtime = &server->runtime, .models = server->models, .pipelines = server->pipelines,
+                                               .batch = server->batch, .tags = &server->tags };
     server->runtime = (struct runtime){ .loop = server->loop, .engine = server->engine, .models = server->models };
     aws_front_defaults(&front);
     front.loop = server->loop;
@@ -395,6 +407,7 @@ static bool open_doors(struct server *server)
     if (server->front == NULL)
         return complain("operations", words);
     server->aws = aws_front_handler(server->front);
+    batch_set_front(server->batch, server->front);
     if (!open_elastic(server))
         return false;
     if (open)
@@ -445,6 +458,11 @@ static bool listen_elastic(struct server *server, struct http_server_options opt
     return true;
 }
 
+static void batch_metrics(void *ctx, struct buf *out)
+{
+    batch_write_metrics(ctx, out);
+}
+
 static bool listen_on(struct server *server)
 {
     struct http_server_options options;
@@ -471,6 +489,8 @@ static bool listen_on(struct server *server)
         .http = server->http,
         .version = CRATON_VERSION,
         .started_ms = clock_wall_ms(clock_system()),
+        .more_metrics_ctx = server->batch,
+        .more_metrics = batch_metrics,
         .reload_ctx = server,
         .reload = reload,
         .reloaded = reloaded,
@@ -517,7 +537,7 @@ static bool start_jobs(struct server *server)
     /* One server serves a data directory, so its next process is the same owner. */
     const struct jobs_options options = { .store = server->store, .owner = VIEW("server"), .on_ended = thread_ended, .ended_ctx = server };
     server->jobs = jobs_create(&options);
-    if (server->jobs == NULL || !jobs_start(server->jobs))
+    if (server->jobs == NULL || !batch_join(server->batch, server->jobs) || !jobs_start(server->jobs))
         return complain("jobs", "out of memory or threads");
     server->stops_awaited++;
     return true;
@@ -570,6 +590,7 @@ static void close_all(struct server *server)
     models_destroy(server->models);
     iam_destroy(server->iam);
     jobs_destroy(server->jobs);
+    batch_destroy(server->batch);
     pipelines_destroy(server->pipelines);
     objects_close(server->objects);
     store_close(server->store);

@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define JOB_SLOTS 10 /* active jobs of one model */
 
 static bool fail(struct config_error *error, const char *message)
 {
@@ -377,11 +376,28 @@ bool settings_elastic_servers(const struct config *config, struct arena *arena, 
     return true;
 }
 
+void settings_batch(const struct config *config, struct batch_options *out)
+{
+    *out = (struct batch_options){
+        .jobs_per_model = (unsigned)config_number(config, CONFIG_BATCH_JOBS_PER_MODEL),
+        .running_jobs = (unsigned)config_number(config, CONFIG_BATCH_RUNNING_JOBS),
+        .min_records = (uint64_t)config_number(config, CONFIG_BATCH_MIN_RECORDS),
+        .max_file_records = (uint64_t)config_number(config, CONFIG_BATCH_MAX_FILE_RECORDS),
+        .max_job_records = (uint64_t)config_number(config, CONFIG_BATCH_MAX_JOB_RECORDS),
+        .max_file_bytes = (uint64_t)config_number(config, CONFIG_BATCH_MAX_FILE_SIZE),
+        .max_job_bytes = (uint64_t)config_number(config, CONFIG_BATCH_MAX_JOB_SIZE),
+        .max_record_bytes = (size_t)config_number(config, CONFIG_NET_BODY_MAX),
+        .json_depth = (unsigned)config_number(config, CONFIG_NET_JSON_DEPTH),
+        .in_flight = (unsigned)config_number(config, CONFIG_BATCH_IN_FLIGHT),
+        .retry_ms = config_number(config, CONFIG_BATCH_RETRY_FOR),
+    };
+}
+
 void settings_pipelines(const struct config *config, struct pipelines_options *out)
 {
     out->interval_ms = config_number(config, CONFIG_PIPELINE_INTERVAL);
     out->immediate = strcmp(config_string(config, CONFIG_PIPELINE_IMMEDIATE), "on") == 0;
-    out->slots = JOB_SLOTS;
+    out->slots = (unsigned)config_number(config, CONFIG_BATCH_JOBS_PER_MODEL);
     out->max_attempts = (unsigned)config_number(config, CONFIG_PIPELINE_MAX_ATTEMPTS);
     out->retry_ms = config_number(config, CONFIG_PIPELINE_RETRY_DELAY);
 }

@@ -6,6 +6,7 @@
 #define CRATON_SERVER_SETTINGS_H
 
 #include "base/config.h"
+#include "batch/batch.h"
 #include "elastic/config.h"
 #include "engine/engine.h"
 #include "models/registry.h"
@@ -36,6 +37,8 @@ bool settings_objects(const struct config *config, const struct places *places, 
                       struct config_error *error);
 bool settings_http(const struct config *config, const struct places *places, struct arena *arena, struct http_server_options *out,
                    struct config_error *error);
+/* All but the parts of the server. */
+void settings_batch(const struct config *config, struct batch_options *out);
 void settings_pipelines(const struct config *config, struct pipelines_options *out);
 /* Changes the address to that of the second listener. */
 bool settings_elastic_listen(const struct config *config, struct arena *arena, struct http_server_options *options,
