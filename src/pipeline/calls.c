@@ -90,6 +90,16 @@ static int64_t count_of(const struct json *job, const char *key)
     return json_get_i64(job, key, &count) ? count : -1;
 }
 
+/* None is known before the input has been counted: until then the total is 0. */
+static struct row_counts counts_of(const struct json *job)
+{
+    int64_t total = count_of(job, "totalRecordCount");
+    if (total <= 0)
+        return (struct row_counts){ -1, -1, -1, -1 };
+    return (struct row_counts){ total, count_of(job, "processedRecordCount"), count_of(job, "successRecordCount"),
+                                count_of(job, "errorRecordCount") };
+}
+
 enum aws_status call_get_job(struct pipelines *p, const struct pipeline *pipeline, struct view job_arn, struct arena *arena,
                              struct job_state *out, struct view *message)
 {
@@ -102,8 +112,7 @@ enum aws_status call_get_job(struct pipelines *p, const struct pipeline *pipelin
     const struct json *job = json_parse(arena, answer.body, JSON_DEPTH_DEFAULT, NULL);
     *out = (struct job_state){
         .message = json_get_string(job, "message"),
-        .counts = { count_of(job, "totalRecordCount"), count_of(job, "processedRecordCount"), count_of(job, "successRecordCount"),
-                    count_of(job, "errorRecordCount") },
+        .counts = counts_of(job),
     };
     if (!clock_parse_iso(json_get_string(job, "endTime"), &out->end_ms))
         out->end_ms = 0;

@@ -223,6 +223,7 @@ static void bad_input_fails_for_good_with_its_reason(void **state)
     struct row row = row_of("to-process/a.jsonl");
     assert_int_equal(row.status, ROW_FAILED);
     assert_view_is(row.error, "Line 3 of a.jsonl is no JSON");
+    assert_int_equal(row.counts.total, -1);                 /* nobody has counted them */
     assert_int_equal(world.job_count, 1);
 }
 

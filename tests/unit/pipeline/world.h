@@ -182,7 +182,7 @@ static struct fake_job *add_job(const char *model, const char *token)
 {
     assert_true(world.job_count < JOBS_MAX);
     struct fake_job *job = &world.jobs[world.job_count];
-    *job = (struct fake_job){ .status = "Submitted", .message = "", .total = -1 };
+    *job = (struct fake_job){ .status = "Submitted", .message = "", .total = 0 };
     snprintf(job->arn, sizeof(job->arn), "arn:aws:bedrock:" REGION ":" ACCOUNT ":model-invocation-job/job%09zu", world.job_count++);
     snprintf(job->model, sizeof(job->model), "%s", model);
     snprintf(job->token, sizeof(job->token), "%s", token);
@@ -238,9 +238,9 @@ static enum aws_status get_job(const struct internal_request *request, struct ar
         const struct fake_job *job = &world.jobs[i];
         if (!view_is(request->labels[0], job->arn))
             continue;
-        const char *counts = job->total < 0 ? "" : arena_printf(arena, ",\"totalRecordCount\":%lld,\"processedRecordCount\":%lld,"
-                                                                       "\"successRecordCount\":%lld,\"errorRecordCount\":0",
-                                                                (long long)job->total, (long long)job->success, (long long)job->success);
+        const char *counts = arena_printf(arena, ",\"totalRecordCount\":%lld,\"processedRecordCount\":%lld,"
+                                                 "\"successRecordCount\":%lld,\"errorRecordCount\":0",
+                                          (long long)job->total, (long long)job->success, (long long)job->success);
         const char *text = arena_printf(arena, "{\"status\":\"%s\",\"message\":\"%s\"%s}", job->status, job->message, counts);
         return answer_text(arena, answer, text);
     }
