@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-
 static bool fail(struct config_error *error, const char *message)
 {
     snprintf(error->message, sizeof(error->message), "%s", message);
