@@ -69,6 +69,9 @@
         "Records of one job that are at the model at once. Fewer are when the model is busy.")                                   \
     ROW(BATCH_RETRY_FOR, "batch.retry_for", DURATION, "10m", "0..168h",                                                          \
         "How long a record is tried again while its model takes no calls, before it fails.")                                     \
+    ROW(ASYNC_AT_ONCE, "async.at_once", INT, "4", "1..256", "Asynchronous invocations that run at the same time.")               \
+    ROW(ASYNC_RETRY, "async.retry", DURATION, "10m", "0..24h",                                                                   \
+        "How long an asynchronous invocation is tried again when no model is free or its bucket does not answer.")               \
     ROW(MODELS_MAP, "models.map", TREE, "", "", "Which local model or backend serves which Bedrock ids.")                        \
     ROW(OBJECTS_REMOTES, "objects.remotes", TREE, "", "", "Buckets that lie on another S3, and how to reach it.")                 \
     ROW(BACKENDS, "backends", TREE, "", "", "OpenAI-compatible servers that models may be served from.")                         \

@@ -8,6 +8,7 @@ size_t handlers_all(const struct handler_contexts *contexts, struct handler_set 
     const struct handler_set sets[HANDLER_SETS] = {
         { runtime_handlers, runtime_handler_count, contexts->runtime },
         { models_handlers, models_handler_count, contexts->models },
+        { async_handlers, async_handler_count, contexts->async },
         { pipeline_handlers, pipeline_handler_count, contexts->pipelines },
         { sts_handlers, sts_handler_count, NULL },
         { batch_handlers, batch_handler_count, contexts->batch },

@@ -2,18 +2,20 @@
 #ifndef CRATON_SERVER_HANDLERS_H
 #define CRATON_SERVER_HANDLERS_H
 
+#include "async/async.h"
 #include "aws/front.h"
 #include "batch/batch.h"
 #include "pipeline/pipeline.h"
 #include "runtime/runtime.h"
 #include "tags/tags.h"
 
-#define HANDLER_SETS 6
+#define HANDLER_SETS 7
 
 /* What the handlers of each capability need: their call_context(). All NULL when only names are wanted. */
 struct handler_contexts {
     struct runtime *runtime;
     struct models *models;
+    struct async *async;
     struct pipelines *pipelines;
     struct batch *batch;
     struct tags *tags;

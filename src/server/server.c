@@ -42,6 +42,7 @@ struct server {
     struct pipelines *pipelines;
     struct batch *batch;
     struct tags tags;
+    struct async *async;
     struct jobs *jobs;
     struct aws_front *front;
     const struct http_handler *aws;
@@ -389,8 +390,13 @@ static bool open_doors(struct server *server)
     if (server->batch == NULL)
         return complain("batch inference", "out of memory");
     server->tags = (struct tags){ .store = server->store };
+    struct async_options async = { .store = server->store, .objects = server->objects, .models = server->models };
+    settings_async(server->config, &async);
+    server->async = async_create(&async);
+    if (server->async == NULL)
+        return complain("asynchronous invocations", "out of memory");
     const struct handler_contexts contexts = { .runtime = &server->runtime, .models = server->models, .pipelines = server->pipelines,
-                                               .batch = server->batch, .tags = &server->tags };
+                                               .async = server->async, .batch = server->batch, .tags = &server->tags };
     server->runtime = (struct runtime){ .loop = server->loop, .engine = server->engine, .models = server->models };
     aws_front_defaults(&front);
     front.loop = server->loop;
@@ -408,6 +414,7 @@ static bool open_doors(struct server *server)
         return complain("operations", words);
     server->aws = aws_front_handler(server->front);
     batch_set_front(server->batch, server->front);
+    async_set_front(server->async, server->front);
     if (!open_elastic(server))
         return false;
     if (open)
@@ -537,7 +544,8 @@ static bool start_jobs(struct server *server)
     /* One server serves a data directory, so its next process is the same owner. */
     const struct jobs_options options = { .store = server->store, .owner = VIEW("server"), .on_ended = thread_ended, .ended_ctx = server };
     server->jobs = jobs_create(&options);
-    if (server->jobs == NULL || !batch_join(server->batch, server->jobs) || !jobs_start(server->jobs))
+    bool joined = server->jobs != NULL && batch_join(server->batch, server->jobs) && async_join(server->async, server->jobs);
+    if (!joined || !jobs_start(server->jobs))
         return complain("jobs", "out of memory or threads");
     server->stops_awaited++;
     return true;
@@ -591,6 +599,7 @@ static void close_all(struct server *server)
     iam_destroy(server->iam);
     jobs_destroy(server->jobs);
     batch_destroy(server->batch);
+    async_destroy(server->async);
     pipelines_destroy(server->pipelines);
     objects_close(server->objects);
     store_close(server->store);

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#define ASYNC_ACTIVE_MAX 1000 /* asynchronous invocations in progress, of an account and region */
+
 static bool fail(struct config_error *error, const char *message)
 {
     snprintf(error->message, sizeof(error->message), "%s", message);
@@ -399,6 +401,13 @@ void settings_pipelines(const struct config *config, struct pipelines_options *o
     out->slots = (unsigned)config_number(config, CONFIG_BATCH_JOBS_PER_MODEL);
     out->max_attempts = (unsigned)config_number(config, CONFIG_PIPELINE_MAX_ATTEMPTS);
     out->retry_ms = config_number(config, CONFIG_PIPELINE_RETRY_DELAY);
+}
+
+void settings_async(const struct config *config, struct async_options *out)
+{
+    out->at_once = (unsigned)config_number(config, CONFIG_ASYNC_AT_ONCE);
+    out->active_max = ASYNC_ACTIVE_MAX;
+    out->retry_ms = config_number(config, CONFIG_ASYNC_RETRY);
 }
 
 bool settings_auth_allowed(const struct config *config, const char *host)

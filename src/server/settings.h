@@ -5,6 +5,7 @@
 #ifndef CRATON_SERVER_SETTINGS_H
 #define CRATON_SERVER_SETTINGS_H
 
+#include "async/async.h"
 #include "base/config.h"
 #include "batch/batch.h"
 #include "elastic/config.h"
@@ -39,6 +40,7 @@ bool settings_http(const struct config *config, const struct places *places, str
                    struct config_error *error);
 /* All but the parts of the server. */
 void settings_batch(const struct config *config, struct batch_options *out);
+void settings_async(const struct config *config, struct async_options *out);
 void settings_pipelines(const struct config *config, struct pipelines_options *out);
 /* Changes the address to that of the second listener. */
 bool settings_elastic_listen(const struct config *config, struct arena *arena, struct http_server_options *options,

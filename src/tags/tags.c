@@ -9,6 +9,7 @@
 static const struct {
     const char *type, *kind;
 } taggable[] = {
+    { "async-invoke", "async-invoke" },
     { "model-invocation-job", "model-invocation-job" },
 };
 
