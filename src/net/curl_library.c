@@ -58,7 +58,8 @@ struct curl_slist *curl_headers(const struct curl_library *curl, const struct ht
     struct curl_slist *list = curl->slist_append(NULL, "Expect:");
     for (size_t i = 0; list != NULL && i < count; i++) {
         char line[HEADER_LINE_MAX];
-        int len = snprintf(line, sizeof(line), VIEW_FMT ": " VIEW_FMT, VIEW_ARG(headers[i].name), VIEW_ARG(headers[i].value));
+        const char *colon = headers[i].value.len > 0 ? ": " : ";"; /* curl takes a header away that has nothing after its colon */
+        int len = snprintf(line, sizeof(line), VIEW_FMT "%s" VIEW_FMT, VIEW_ARG(headers[i].name), colon, VIEW_ARG(headers[i].value));
         bool sendable = len > 0 && (size_t)len < sizeof(line) && strpbrk(line, "\r\n") == NULL;
         struct curl_slist *longer = sendable ? curl->slist_append(list, line) : NULL;
         if (longer == NULL) {

@@ -3,7 +3,9 @@
 #include "net/curl_library.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #define CONNECT_TIMEOUT_S 10L
 #define SILENCE_TIMEOUT_S 600L
@@ -12,6 +14,7 @@ struct transfer {
     const struct curl_library *curl;
     CURL *easy;
     const struct http_call *call;
+    uint64_t sent;                                          /* of the file */
 };
 
 static int status_of(const struct transfer *transfer)
@@ -40,12 +43,59 @@ static size_t take_body(char *bytes, size_t size, size_t count, void *ctx)
     return more ? size * count : 0;
 }
 
-static void set_options(const struct transfer *transfer, struct curl_slist *headers)
+/* ---- a body out of a file ---- */
+
+static size_t give_body(char *out, size_t size, size_t count, void *ctx)
+{
+    struct transfer *transfer = ctx;
+    uint64_t rest = transfer->call->body_length - transfer->sent;
+    size_t want = rest < size * count ? (size_t)rest : size * count;
+    ssize_t got;
+    do
+        got = want > 0 ? pread(transfer->call->body_fd, out, want, (off_t)transfer->sent) : 0;
+    while (got < 0 && errno == EINTR);
+    if (got < 0 || (got == 0 && want > 0))
+        return CURL_READFUNC_ABORT;
+    transfer->sent += (uint64_t)got;
+    return (size_t)got;
+}
+
+/* curl begins again when a kept connection turns out to be dead. */
+static int seek_body(void *ctx, curl_off_t offset, int origin)
+{
+    struct transfer *transfer = ctx;
+    if (origin != SEEK_SET || offset < 0 || (uint64_t)offset > transfer->call->body_length)
+        return CURL_SEEKFUNC_FAIL;
+    transfer->sent = (uint64_t)offset;
+    return CURL_SEEKFUNC_OK;
+}
+
+static void set_body(struct transfer *transfer)
+{
+    const struct http_call *call = transfer->call;
+    CURLcode (*set)(CURL *, CURLoption, ...) = transfer->curl->easy_setopt;
+    if (call->body_length > 0) {
+        set(transfer->easy, CURLOPT_UPLOAD, 1L);
+        set(transfer->easy, CURLOPT_INFILESIZE_LARGE, (curl_off_t)call->body_length);
+        set(transfer->easy, CURLOPT_READFUNCTION, give_body);
+        set(transfer->easy, CURLOPT_READDATA, transfer);
+        set(transfer->easy, CURLOPT_SEEKFUNCTION, seek_body);
+        set(transfer->easy, CURLOPT_SEEKDATA, transfer);
+    } else if (call->body.len > 0 || strcmp(call->method, "POST") == 0 || strcmp(call->method, "PUT") == 0) {
+        set(transfer->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)call->body.len);
+        set(transfer->easy, CURLOPT_POSTFIELDS, call->body.len > 0 ? call->body.ptr : "");
+    } else if (strcmp(call->method, "HEAD") == 0) {
+        set(transfer->easy, CURLOPT_NOBODY, 1L);
+    }
+}
+
+static void set_options(struct transfer *transfer, struct curl_slist *headers)
 {
     const struct http_call *call = transfer->call;
     CURLcode (*set)(CURL *, CURLoption, ...) = transfer->curl->easy_setopt;
     set(transfer->easy, CURLOPT_URL, call->url);
-    set(transfer->easy, CURLOPT_CUSTOMREQUEST, call->method);
+    if (strcmp(call->method, "HEAD") != 0)                  /* curl knows then that no body comes */
+        set(transfer->easy, CURLOPT_CUSTOMREQUEST, call->method);
     set(transfer->easy, CURLOPT_HTTPHEADER, headers);
     set(transfer->easy, CURLOPT_PROTOCOLS_STR, "http,https");
     set(transfer->easy, CURLOPT_NOSIGNAL, 1L);
@@ -57,10 +107,7 @@ static void set_options(const struct transfer *transfer, struct curl_slist *head
     set(transfer->easy, CURLOPT_HEADERDATA, transfer);
     set(transfer->easy, CURLOPT_WRITEFUNCTION, take_body);
     set(transfer->easy, CURLOPT_WRITEDATA, transfer);
-    if (call->body.len > 0) {
-        set(transfer->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)call->body.len);
-        set(transfer->easy, CURLOPT_POSTFIELDS, call->body.ptr);
-    }
+    set_body(transfer);
     if (call->follow_redirects) {
         set(transfer->easy, CURLOPT_FOLLOWLOCATION, 1L);
         set(transfer->easy, CURLOPT_MAXREDIRS, 5L);

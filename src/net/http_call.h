@@ -14,6 +14,8 @@ struct http_call {
     const struct http_header *headers;
     size_t header_count;
     struct view body;
+    int body_fd;                                            /* with body_length: the body is that much of this file, from its start */
+    uint64_t body_length;
     unsigned connect_timeout_s, silence_timeout_s;          /* 0: 10 and 600 */
     bool follow_redirects;                                  /* at most five, and only to http and https */
     bool any_certificate;                                   /* do not verify the server's: for a self-signed one of our own */

@@ -1,5 +1,5 @@
 /* objects/bucket.c - buckets: in the store (local and linked), in the configuration (remote), and the server's own. */
-#include "objects/internal.h"
+#include "objects/remote.h"
 
 #include "base/json.h"
 #include "base/utf8.h"
@@ -47,7 +47,7 @@ bool bucket_name_is_valid(struct view name)
 
 /* ---- finding ---- */
 
-static const struct object_remote *find_remote(const struct objects *objects, struct view name)
+const struct object_remote *remote_of(const struct objects *objects, struct view name)
 {
     for (size_t i = 0; i < objects->remote_count; i++) {
         if (view_eq(objects->remotes[i].bucket, name))
@@ -101,7 +101,7 @@ enum object_status bucket_resolve(struct objects *objects, struct arena *arena, 
     *out = (struct bucket){ .place = BUCKET_LOCAL };
     if (view_is(name, OBJECT_OWN_BUCKET))
         return OBJECT_OK;
-    out->remote = find_remote(objects, name);
+    out->remote = remote_of(objects, name);
     if (out->remote != NULL) {
         out->place = BUCKET_REMOTE;
         return OBJECT_OK;
@@ -116,7 +116,7 @@ enum object_status bucket_resolve(struct objects *objects, struct arena *arena, 
 
 enum object_status bucket_get(struct objects *objects, struct arena *arena, struct view name, struct bucket_info *out)
 {
-    const struct object_remote *remote = find_remote(objects, name);
+    const struct object_remote *remote = remote_of(objects, name);
     struct store_record record;
     if (view_is(name, OBJECT_OWN_BUCKET)) {
         *out = (struct bucket_info){ .name = VIEW(OBJECT_OWN_BUCKET), .account = objects->account };
@@ -164,7 +164,7 @@ enum object_status bucket_create(struct objects *objects, struct view account, s
 {
     if (!bucket_name_is_valid(name))
         return OBJECT_BAD_NAME;
-    if (find_remote(objects, name) != NULL)
+    if (remote_of(objects, name) != NULL)
         return view_eq(objects->account, account) ? OBJECT_BUCKET_OWNED : OBJECT_BUCKET_TAKEN;
     return make(objects, account, region, name, VIEW(""));
 }
@@ -182,7 +182,7 @@ enum object_status bucket_link(struct objects *objects, struct view account, str
         return OBJECT_NO_MEMORY;
     if (!usable || !bucket_name_is_valid(name))
         return OBJECT_BAD_NAME;
-    if (find_remote(objects, name) != NULL)
+    if (remote_of(objects, name) != NULL)
         return view_eq(objects->account, account) ? OBJECT_BUCKET_OWNED : OBJECT_BUCKET_TAKEN;
     return make(objects, account, region, name, directory);
 }
@@ -238,7 +238,7 @@ enum object_status bucket_delete(struct objects *objects, struct view name)
     struct bucket_info info;
     if (arena == NULL)
         return OBJECT_NO_MEMORY;
-    enum object_status status = find_remote(objects, name) != NULL ? OBJECT_DENIED : get_record(objects, arena, name, &record, &info);
+    enum object_status status = remote_of(objects, name) != NULL ? OBJECT_DENIED : get_record(objects, arena, name, &record, &info);
     if (status == OBJECT_OK && info.place == BUCKET_LINKED)
         status = status_of_store(store_delete(objects->store, &record.key, record.version));
     else if (status == OBJECT_OK)
@@ -301,7 +301,7 @@ static enum object_status add_records(struct objects *objects, struct bucket_arr
             struct bucket_info info;
             if (!read_bucket(array->arena, &page.records[i], &info))
                 return OBJECT_ERROR;
-            if (view_eq(info.account, account) && find_remote(objects, info.name) == NULL && !add_bucket(array, &info))
+            if (view_eq(info.account, account) && remote_of(objects, info.name) == NULL && !add_bucket(array, &info))
                 return OBJECT_NO_MEMORY;
         }
         scan.page = page.next;

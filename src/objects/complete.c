@@ -3,7 +3,7 @@
  * Their bytes are joined in a new file, by the file system where it can share them; ETag and checksum follow from those of the parts,
  * so nothing is read. The object and the end of the upload are one transaction.
  */
-#include "objects/internal.h"
+#include "objects/remote.h"
 
 #include "base/encode.h"
 
@@ -264,6 +264,11 @@ enum object_status upload_complete(struct objects *objects, struct arena *arena,
 {
     struct complete c = { .objects = objects, .arena = arena_create(COMPLETE_ARENA), .upload_id = upload_id, .count = count, .fd = -1 };
     enum object_status status = OBJECT_NO_MEMORY;
+    const struct object_remote *remote = remote_of(objects, bucket);
+    if (remote != NULL) {
+        arena_destroy(c.arena);
+        return remote_upload_complete(objects, remote, arena, key, upload_id, parts, count, condition, out);
+    }
     if (c.arena != NULL && count > 0 && count <= OBJECT_PARTS_MAX)
         c.parts = ARENA_ARRAY(c.arena, struct object_part, count);
     make_id(c.id);

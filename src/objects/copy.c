@@ -1,5 +1,5 @@
 /* objects/copy.c - objects made from objects, and described anew. Bytes never change, so a local copy shares them with its source. */
-#include "objects/internal.h"
+#include "objects/remote.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -170,6 +170,11 @@ enum object_status object_set_tags(struct objects *objects, struct view bucket, 
     enum object_status status = arena != NULL ? bucket_resolve(objects, arena, bucket, &where) : OBJECT_NO_MEMORY;
     if (status == OBJECT_OK && where.place == BUCKET_LINKED)
         status = OBJECT_READ_ONLY;
+    if (status == OBJECT_OK && where.place == BUCKET_REMOTE) {
+        status = remote_set_tags(objects, where.remote, key, tags, count);
+        arena_destroy(arena);
+        return status;
+    }
     for (int tries = 0; tries < TRIES_MAX && status == OBJECT_OK; tries++) {
         struct object_info info;
         struct commit commit = { .keep_bytes = true };

@@ -1,13 +1,16 @@
 /* objects/delete.c - objects go: the record first, then the bytes; many with one commit. */
-#include "objects/internal.h"
+#include "objects/remote.h"
 
 #define TOGETHER 100                                        /* deletes in one transaction */
 
 static enum object_status delete_one(struct objects *objects, struct arena *arena, struct view bucket, struct view key)
 {
     struct commit commit = { .id = VIEW("") };
+    const struct object_remote *remote = remote_of(objects, bucket);
     if (!key_is_valid(key))
         return OBJECT_BAD_NAME;
+    if (remote != NULL)
+        return remote_delete(objects, remote, key);
     return commit_for(&commit, arena, bucket, key) ? commit_bytes(objects, &commit) : OBJECT_NO_MEMORY;
 }
 
@@ -54,10 +57,11 @@ static enum object_status delete_all(struct objects *objects, struct arena *aren
                                      size_t count, enum object_status *statuses)
 {
     enum object_status result = OBJECT_OK;
+    bool remote = remote_of(objects, bucket) != NULL;
     for (size_t done = 0; done < count; done += TOGETHER) {
         size_t now = count - done < TOGETHER ? count - done : TOGETHER;
         arena_reset(arena);
-        bool together = now > 1 && delete_together(objects, arena, bucket, keys + done, now);
+        bool together = now > 1 && !remote && delete_together(objects, arena, bucket, keys + done, now);
         for (size_t i = done; i < done + now; i++) {
             enum object_status status = together ? OBJECT_OK : delete_one(objects, arena, bucket, keys[i]);
             if (statuses != NULL)

@@ -155,6 +155,15 @@ struct object_writer {
     size_t buffered;
     struct view upload;                                     /* of a part: put.bucket is the upload, put.key the number */
     struct store_key upload_key;
+
+    const struct object_remote *remote;                     /* remote: what fd holds is on its way there */
+    bool checksum_asked;                                    /* put.checksum is not our own choice */
+    uint64_t spooled;
+    struct checksum spool_sum;
+    uint8_t spool_sha256[CHECKSUM_SIZE_MAX];
+    struct object_part *parts;                              /* that are there; upload is the remote's */
+    size_t part_count, part_capacity;
+    unsigned part_number;                                   /* of the caller's upload; put.key is the object's */
 };
 
 struct object_writer *writer_create(struct objects *objects, const struct object_put *put);    /* without a kind */
@@ -163,6 +172,7 @@ enum object_status writer_local_write(struct object_writer *writer, struct view 
 /* All bytes are in data and durable, or nothing is left. *info lives as long as the writer. */
 enum object_status writer_local_place(struct object_writer *writer, struct object_info *info);
 void writer_local_abort(struct object_writer *writer);
+bool writer_describe(struct object_writer *writer, struct object_info *info);   /* once the digests have ended; false: no memory */
 struct view base64_text(struct arena *arena, const uint8_t *bytes, size_t len);     /* ptr NULL: out of memory */
 
 /* ---- upload.c ---- */

@@ -1,6 +1,8 @@
 /* objects/list.c - pages of keys and common prefixes: see list.h; and the cursor over the store. */
 #include "objects/list.h"
 
+#include "objects/remote.h"
+
 #define LIMIT_MAX  1000
 #define CHUNK_MIN  16                                       /* records read after a leap: most are not looked at when leaps go on */
 #define CHUNK_MAX  1000
@@ -214,5 +216,7 @@ enum object_status object_list(struct objects *objects, struct arena *arena, con
     if (list->prefix.len > OBJECT_KEY_MAX)                  /* no key is so long */
         return OBJECT_OK;
     bounded.after = view_first(list->after, OBJECT_KEY_MAX);
+    if (bucket.place == BUCKET_REMOTE)
+        return remote_list(objects, bucket.remote, arena, &bounded, out);
     return bucket.place == BUCKET_LINKED ? linked_list(arena, &bucket, &bounded, out) : list_store(objects, arena, &bounded, out);
 }

@@ -4,6 +4,7 @@
  * upload that has ended is marked first, so no part can come any more, and then taken away piece by piece, also after a crash.
  */
 #include "objects/list.h"
+#include "objects/remote.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -102,6 +103,8 @@ enum object_status upload_create(struct objects *objects, struct arena *arena, c
         status = OBJECT_NO_BUCKET;
     if (status != OBJECT_OK)
         return status;
+    if (bucket.place == BUCKET_REMOTE)
+        return remote_upload_create(objects, bucket.remote, arena, put, upload_id);
     make_id(id);
     status = create(objects, arena, put, &bucket, view_from_cstr(id));
     *upload_id = arena_copy(arena, view_from_cstr(id));
@@ -163,12 +166,35 @@ static enum object_status begin_part(struct objects *objects, struct arena *aren
     return OBJECT_NO_MEMORY;
 }
 
+static enum object_status begin_remote_part(struct objects *objects, const struct object_remote *remote, struct view key, struct view id,
+                                            unsigned number, struct object_writer **out)
+{
+    struct object_put put = { .bucket = remote->bucket, .key = key };
+    if (!key_is_valid(key) || id.len == 0)
+        return OBJECT_NO_UPLOAD;
+    struct object_writer *writer = writer_create(objects, &put);
+    if (writer == NULL)
+        return OBJECT_NO_MEMORY;
+    writer->kind = &remote_part_writer;
+    writer->remote = remote;
+    writer->part_number = number;
+    writer->upload = arena_copy(writer->arena, id);
+    *out = writer;
+    if (writer->upload.ptr != NULL)
+        return OBJECT_OK;
+    writer_destroy(writer);
+    return OBJECT_NO_MEMORY;
+}
+
 enum object_status upload_part_begin(struct objects *objects, struct view bucket, struct view key, struct view upload_id,
                                      unsigned number, struct object_writer **out)
 {
     *out = NULL;
     if (number == 0 || number > OBJECT_PARTS_MAX)
         return OBJECT_BAD_PART;
+    const struct object_remote *remote = remote_of(objects, bucket);
+    if (remote != NULL)
+        return begin_remote_part(objects, remote, key, upload_id, number, out);
     struct arena *arena = arena_create(SCRATCH_MAX);
     enum object_status status = arena != NULL ? begin_part(objects, arena, bucket, key, upload_id, number, out) : OBJECT_NO_MEMORY;
     arena_destroy(arena);
@@ -210,12 +236,17 @@ enum object_status upload_parts(struct objects *objects, struct arena *arena, st
 {
     struct upload upload;
     struct store_page page;
+    const struct object_remote *remote = remote_of(objects, bucket);
     *count = 0;
     *more = false;
+    if (limit == 0 || limit > LIMIT_MAX)
+        limit = LIMIT_MAX;
+    if (remote != NULL)
+        return remote_upload_parts(objects, remote, arena, key, upload_id, after, limit, parts, count, more);
     enum object_status status = upload_find(objects, arena, bucket, key, upload_id, &upload);
     if (status != OBJECT_OK || after >= OBJECT_PARTS_MAX)
         return status;
-    status = scan_parts(objects, arena, upload_id, after, limit > 0 && limit < LIMIT_MAX ? limit : LIMIT_MAX, &page);
+    status = scan_parts(objects, arena, upload_id, after, limit, &page);
     if (status != OBJECT_OK)
         return status;
     *parts = ARENA_ARRAY(arena, struct object_part, page.count + 1);
@@ -300,6 +331,8 @@ enum object_status upload_list(struct objects *objects, struct arena *arena, str
         return status;
     if (limit == 0 || limit > LIMIT_MAX)
         limit = LIMIT_MAX;
+    if (where.place == BUCKET_REMOTE)
+        return remote_upload_list(objects, where.remote, arena, prefix, after_key, after_id, limit, uploads, count, more);
     struct store_scan scan = {
         .kind = VIEW(UPLOAD_KIND),
         .account = VIEW(""),
@@ -377,6 +410,10 @@ enum object_status upload_abort(struct objects *objects, struct view bucket, str
     struct bucket where;
     struct upload upload;
     enum object_status status = arena != NULL ? bucket_resolve(objects, arena, bucket, &where) : OBJECT_NO_MEMORY;
+    if (status == OBJECT_OK && where.place == BUCKET_REMOTE) {
+        arena_destroy(arena);
+        return remote_upload_abort(objects, where.remote, key, upload_id);
+    }
     if (status == OBJECT_OK)
         status = upload_find(objects, arena, bucket, key, upload_id, &upload);
     if (status == OBJECT_OK)

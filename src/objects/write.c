@@ -1,5 +1,5 @@
 /* objects/write.c - writing an object: digests on the way, bytes to a local file, and what the end checks. */
-#include "objects/internal.h"
+#include "objects/remote.h"
 
 #include "base/encode.h"
 
@@ -46,6 +46,7 @@ struct object_writer *writer_create(struct objects *objects, const struct object
     writer->arena = arena;
     writer->objects = objects;
     writer->fd = -1;
+    writer->checksum_asked = put->checksum != OBJECT_CHECKSUM_NONE;
     make_id(writer->id);
     add_digest(writer, CHECKSUM_MD5);
     add_digest(writer, checksum_type_of(writer->put.checksum));
@@ -116,8 +117,7 @@ struct view base64_text(struct arena *arena, const uint8_t *bytes, size_t len)
     return copy;
 }
 
-/* What is known of the object once its digests are. */
-static bool describe(struct object_writer *writer, struct object_info *info)
+bool writer_describe(struct object_writer *writer, struct object_info *info)
 {
     const struct object_put *put = &writer->put;
     const struct digest *md5 = &writer->digests[0], *sum = &writer->digests[1];
@@ -146,7 +146,7 @@ enum object_status writer_local_place(struct object_writer *writer, struct objec
     enum object_status status = flush_buffer(writer);
     if (status == OBJECT_OK)
         status = open_file(writer);                         /* of an empty object */
-    if (status == OBJECT_OK && !describe(writer, info))
+    if (status == OBJECT_OK && !writer_describe(writer, info))
         status = OBJECT_NO_MEMORY;
     if (status == OBJECT_OK)
         status = status_of_errno(files_place(writer->objects, writer->id, writer->fd), "placing a file");
@@ -185,7 +185,8 @@ enum object_status object_write_begin(struct objects *objects, const struct obje
         writer_destroy(writer);
         return status;
     }
-    writer->kind = &local_kind;
+    writer->remote = bucket.remote;
+    writer->kind = bucket.place == BUCKET_REMOTE ? &remote_writer : &local_kind;
     *out = writer;
     return OBJECT_OK;
 }

@@ -84,6 +84,38 @@ static void a_call_sends_its_body_and_gets_the_answer(void **state)
     answer_free(&answer);
 }
 
+static void a_body_may_be_a_part_of_a_file(void **state)
+{
+    struct answer answer = { .status = 0 };
+    FILE *file = tmpfile();
+    assert_non_null(file);
+    assert_true(fputs("out of a file, and more", file) >= 0 && fflush(file) == 0);
+    struct http_call call = { .method = "PUT", .body_fd = fileno(file), .body_length = 13 };
+    struct http_call_result result = call_path(*state, call, "/echo", &answer);
+    assert_true(result.complete);
+    assert_view_is(buf_view(&answer.body), "PUT /echo|out of a file");
+    answer_free(&answer);
+    call.body_length = 1000;                                /* more than there is */
+    result = call_path(*state, call, "/echo", &answer);
+    assert_false(result.complete);
+    answer_free(&answer);
+    fclose(file);
+}
+
+static void a_head_has_no_body_and_a_put_without_one_says_so(void **state)
+{
+    struct answer answer = { .status = 0 };
+    struct http_call_result result = call_path(*state, (struct http_call){ .method = "HEAD" }, "/echo", &answer);
+    assert_true(result.complete);
+    assert_int_equal(result.status, 200);
+    assert_int_equal(answer.body.len, 0);
+    answer_free(&answer);
+    result = call_path(*state, (struct http_call){ .method = "PUT" }, "/echo", &answer);
+    assert_true(result.complete);
+    assert_view_is(buf_view(&answer.body), "PUT /echo|");
+    answer_free(&answer);
+}
+
 static void headers_with_line_breaks_are_not_sent(void **state)
 {
     const struct http_header bad = { VIEW_INIT("A"), VIEW_INIT("b\r\nC: d") };
@@ -141,6 +173,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH_SERVER(a_call_sends_its_body_and_gets_the_answer),
+        WITH_SERVER(a_body_may_be_a_part_of_a_file),
+        WITH_SERVER(a_head_has_no_body_and_a_put_without_one_says_so),
         WITH_SERVER(headers_with_line_breaks_are_not_sent),
         WITH_SERVER(the_taker_may_end_a_call),
         WITH_SERVER(a_broken_answer_is_not_complete),
