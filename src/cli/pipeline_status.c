@@ -1,17 +1,18 @@
 #include "cli/pipeline_status.h"
 
 #include "base/encode.h"
+#include "base/utf8.h"
 #include "cli/progress.h"
 
 #include <stdio.h>
-#include <stdlib.h>
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
 #define PATH_MAX_BYTES 8192
 #define FRAME_MAX      (4u << 20)
 #define ANSWERS_MAX    (64u << 20)
-#define WATCH_MS       1000
+#define WATCH_SECONDS  1
 #define FILE_WIDTH     36
 #define BAR_WIDTH      20
 #define SAMPLES        64
@@ -49,7 +50,7 @@ const char *pipeline_next_page(struct cli *cli, const char *first, const struct 
 
 /* ---- rates ---- */
 
-/* How fast a row goes: since its submission at first, and while it is watched since the last look. */
+/* How fast a row goes: since its job began at first, and while it is watched since the last look. */
 struct sample {
     char row[40];
     int64_t processed, at_ms;
@@ -73,16 +74,20 @@ static struct sample *sample_of(struct watching *watching, struct view row)
     return sample;
 }
 
+static double speed(int64_t records, int64_t from_ms, int64_t to_ms)
+{
+    return to_ms > from_ms ? (double)records * 1000 / (double)(to_ms - from_ms) : 0;
+}
+
 static double rate_of(struct watching *watching, const struct json *row, int64_t processed, int64_t now_ms)
 {
     struct sample *sample = sample_of(watching, json_get_string(row, "jobId"));
-    int64_t submitted_ms = now_ms;
-    if (sample->at_ms == 0) {
-        clock_parse_iso(json_get_string(row, "submittedAt"), &submitted_ms);
-        sample->per_second = now_ms > submitted_ms ? (double)processed * 1000 / (double)(now_ms - submitted_ms) : 0;
+    int64_t started_ms = now_ms;
+    if (sample->per_second <= 0) {
+        clock_parse_iso(json_get_string(row, "startedAt"), &started_ms);
+        sample->per_second = speed(processed, started_ms, now_ms);
     } else if (now_ms > sample->at_ms) {
-        double latest = (double)(processed - sample->processed) * 1000 / (double)(now_ms - sample->at_ms);
-        sample->per_second = 0.7 * sample->per_second + 0.3 * latest;
+        sample->per_second = 0.7 * sample->per_second + 0.3 * speed(processed - sample->processed, sample->at_ms, now_ms);
     }
     sample->processed = processed;
     sample->at_ms = now_ms;
@@ -307,12 +312,25 @@ int pipeline_show(struct cli *cli, struct local *local, const char *name, bool a
     return drawn ? EXIT_DONE : EXIT_FAILED;
 }
 
-/* Each line wipes what stood behind it, and the last what stood below: no flicker. */
+static struct view cut(struct view line, unsigned columns)
+{
+    size_t len = 0;
+    for (unsigned used = 0; used < columns && len < line.len; used++) {
+        uint32_t code_point;
+        len += utf8_decode(view_from(line, len), &code_point);
+    }
+    return view_first(line, len);
+}
+
+/* Each line wipes what stood behind it, and the last what stood below: no flicker. What does not fit is left out. */
 static bool put_frame(struct view frame)
 {
+    struct winsize window = { .ws_row = 24, .ws_col = 80 };
+    ioctl(STDOUT_FILENO, TIOCGWINSZ, &window);
+    unsigned rows = window.ws_row > 1 ? window.ws_row : 24, columns = window.ws_col > 0 ? window.ws_col : 80;
     fputs("\033[H", stdout);
-    while (frame.len > 0) {
-        struct view line = view_split(&frame, '\n');
+    for (unsigned i = 1; i < rows && frame.len > 0; i++) {
+        struct view line = cut(view_split(&frame, '\n'), columns);
         printf(VIEW_FMT "\033[K\n", VIEW_ARG(line));
     }
     fputs("\033[J", stdout);
@@ -334,7 +352,7 @@ int pipeline_watch(struct cli *cli, struct local *local, const char *name)
         buf_clear(&frame);
         on = draw(cli, local, name, &watching, &frame) && put_frame(buf_view(&frame));
         arena_reset(answers);
-        struct timespec time = { .tv_sec = WATCH_MS / 1000 };
+        struct timespec time = { .tv_sec = WATCH_SECONDS };
         nanosleep(&time, NULL);
     }
     cli->arena = keep;

@@ -90,6 +90,12 @@ static int64_t count_of(const struct json *job, const char *key)
     return json_get_i64(job, key, &count) ? count : -1;
 }
 
+static int64_t time_of(const struct json *job, const char *key)
+{
+    int64_t ms;
+    return clock_parse_iso(json_get_string(job, key), &ms) ? ms : 0;
+}
+
 /* None is known before the input has been counted: until then the total is 0. */
 static struct row_counts counts_of(const struct json *job)
 {
@@ -114,8 +120,8 @@ enum aws_status call_get_job(struct pipelines *p, const struct pipeline *pipelin
         .message = json_get_string(job, "message"),
         .counts = counts_of(job),
     };
-    if (!clock_parse_iso(json_get_string(job, "endTime"), &out->end_ms))
-        out->end_ms = 0;
+    out->start_ms = time_of(job, "startTime");
+    out->end_ms = time_of(job, "endTime");
     *message = VIEW("the answer has no status");
     return row_status_parse(json_get_string(job, "status"), &out->status) ? AWS_OK : AWS_INTERNAL_SERVER;
 }

@@ -29,6 +29,7 @@ static void show_job(struct pipelines *p, struct row *row, const struct job_stat
     row->status = job->status;
     row->counts = job->counts;
     row->error = job->message;
+    row->started_ms = job->start_ms;
     if (!row_status_is_active(job->status))
         finish(p, row, job);
     if (row_save(p, row) && !row_status_is_active(row->status))

@@ -83,7 +83,7 @@ struct job_state {
     enum row_status status;
     struct view message;
     struct row_counts counts;
-    int64_t end_ms;                                         /* 0: has not ended */
+    int64_t start_ms, end_ms;                               /* of its records; 0: not yet */
 };
 
 enum aws_status call_create_job(struct pipelines *p, const struct pipeline *pipeline, const struct row *row, struct arena *arena,

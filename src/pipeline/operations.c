@@ -111,6 +111,7 @@ static void write_row(const struct pipeline *pipeline, const struct row *row, st
     put_text(out, "jobArn", row->job_arn);
     put_time(out, "createdAt", row->created_ms);
     put_time(out, "submittedAt", row->submitted_ms);
+    put_time(out, "startedAt", row->started_ms);
     put_time(out, "finishedAt", row->finished_ms);
     put_time(out, "nextAttemptAt", row->turn == TURN_RETRY ? row->retry_ms : 0);
     json_put_i64(out, "attempts", row->attempts);

@@ -220,6 +220,7 @@ static void write_row(const struct row *row, struct json_writer *out)
     json_put_i64(out, "createdMs", row->created_ms);
     json_put_i64(out, "retryMs", row->retry_ms);
     json_put_i64(out, "submittedMs", row->submitted_ms);
+    json_put_i64(out, "startedMs", row->started_ms);
     json_put_i64(out, "finishedMs", row->finished_ms);
     json_put_string(out, "jobName", row->job_name);
     json_put_string(out, "jobArn", row->job_arn);
@@ -284,7 +285,8 @@ bool row_read_record(const struct store_record *record, struct arena *arena, str
     bool ok = json_get_i64(json, "attempts", &attempts) && json_get_i64(json, "jobNumber", &job_number) &&
               json_get_i64(json, "createdMs", &out->created_ms) &&
               json_get_i64(json, "retryMs", &out->retry_ms) && json_get_i64(json, "submittedMs", &out->submitted_ms) &&
-              json_get_i64(json, "finishedMs", &out->finished_ms) && row_status_parse(record->state, &out->status);
+              json_get_i64(json, "startedMs", &out->started_ms) && json_get_i64(json, "finishedMs", &out->finished_ms) &&
+              row_status_parse(record->state, &out->status);
     out->attempts = (unsigned)attempts;
     out->job_number = (unsigned)job_number;
     return ok && out->key.len > 0;

@@ -92,7 +92,7 @@ struct row {
     unsigned job_number;                                    /* jobs of this row that failed before: names the present one */
     int64_t created_ms;                                     /* when the file was put */
     int64_t retry_ms;                                       /* TURN_RETRY: when its turn comes again */
-    int64_t submitted_ms, finished_ms;                      /* 0: not yet */
+    int64_t submitted_ms, started_ms, finished_ms;          /* 0: not yet */
     struct view job_name, job_arn;                          /* of the latest attempt; may be empty */
     struct view error;                                      /* of the latest failure; may be empty */
     struct row_counts counts;

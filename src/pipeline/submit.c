@@ -168,7 +168,7 @@ static void submit_row(struct submission *s, const struct pipeline *pipeline, st
         row->attempts++;
         row->job_name = row_job_name(pipeline, row, s->arena);
         row->job_arn = VIEW("");
-        row->finished_ms = 0;
+        row->started_ms = row->finished_ms = 0;
         if (!row_save(p, row))
             return;
     }

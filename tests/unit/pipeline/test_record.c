@@ -32,6 +32,7 @@ static void a_row_is_read_back_as_it_was_written(void **state)
     row.job_number = 2;
     row.retry_ms = START_MS + 5;
     row.submitted_ms = START_MS + 1;
+    row.started_ms = START_MS + 2;
     row.job_name = VIEW("name");
     row.error = VIEW("why \"so\"");
     row.counts = (struct row_counts){ 10, 9, 8, 1 };
@@ -47,6 +48,7 @@ static void a_row_is_read_back_as_it_was_written(void **state)
     assert_int_equal(found.job_number, 2);
     assert_int_equal(found.retry_ms, START_MS + 5);
     assert_int_equal(found.submitted_ms, START_MS + 1);
+    assert_int_equal(found.started_ms, START_MS + 2);
     assert_view_eq(found.job_name, row.job_name);
     assert_view_eq(found.error, row.error);
     assert_memory_equal(&found.counts, &row.counts, sizeof(row.counts));
