@@ -3,8 +3,8 @@
 
     tools/gen_api.py OUTPUT.c api/SERVICE.json...
 
-Fails when two operations claim the same method and path and no arn_types tells them apart. The layout is that of
-src/aws/tables.h.
+Fails when two operations claim the same method and path and no arn_types tells them apart. A service with "routed": false has a
+door of its own, which finds its operations itself. The layout is that of src/aws/tables.h.
 """
 import json
 import re
@@ -182,7 +182,7 @@ def operation_row(number, service, operation, index, shapes):
 
 
 def service_row(service, first):
-    errors = ", ".join(f"[{error_constant(name)}] = {status}" for name, status in service["errors"].items())
+    errors = ", ".join(f"[{error_constant(name)}] = {status}" for name, status in service["errors"].items()) or "0"
     wire = [view(service.get(key, "")) for key in ("target_prefix", "media_type", "error_prefix", "xml_namespace")]
     return "{ %s, %s, %s, %s, %d, &aws_operations[%d], %d, { %s }, %s }" % (
         view(service["service"]), view(service["signing_name"]), PROTOCOLS[service["protocol"]],
@@ -207,7 +207,7 @@ def generate(services):
         for operation in service["operations"]:
             if service["protocol"] in POSTED:
                 operation.update(method="POST", uri="/", status=200)
-            else:
+            elif service.get("routed", True):
                 router.add(operation, len(operations))
             operations.append(operation_row(number, service, operation, len(operations), shapes))
     nodes, edges, leaves = router.tables(texts)

@@ -2,6 +2,7 @@
 #include "aws/call_impl.h"
 
 #include "aws/arn.h"
+#include "aws/signer.h"
 
 #define BEARER        "Bearer "
 #define FOREIGN_ARN   "arn:"
@@ -30,33 +31,17 @@ static void set_principal(struct call *call, const struct principal *from)
     };
 }
 
-static bool is_expired(const struct call *call, const struct credential *credential)
-{
-    return credential->expires_ms != 0 && credential->expires_ms <= clock_wall_ms(call_clock(call));
-}
-
-static bool same_token(struct view ours, struct view theirs)
-{
-    return ours.len == theirs.len && (ours.len == 0 || equal_constant_time(ours.ptr, theirs.ptr, ours.len));
-}
-
 static bool authenticate_signature(struct call *call, const struct sigv4_message *message)
 {
-    const struct credentials *credentials = call->front->options.credentials;
     const struct sigv4_rules rules = sigv4_rules(call->service);
+    const struct signer_options options = { call->front->options.credentials, call->front->keys, &rules, clock_wall_ms(call_clock(call)) };
     struct sigv4_refusal why;
-    struct credential credential = { 0 };
-    if (!sigv4_parse(message, call->arena, &call->signature, &why))
+    struct signer signer;
+    if (!signer_find(&options, message, call->arena, &signer, &why))
         return refused(call, why.status, why.text);
-    if (!credentials->find_key(credentials->ctx, call->signature.key_id, &credential) ||
-        !same_token(credential.session_token, call->signature.session_token))
-        return refused(call, AWS_UNRECOGNIZED_CLIENT, "The security token included in the request is invalid.");
-    if (is_expired(call, &credential))
-        return refused(call, AWS_EXPIRED_TOKEN, "The security token included in the request is expired");
-    if (!sigv4_check(&call->signature, &rules, clock_wall_ms(call_clock(call)), &why))
-        return refused(call, why.status, why.text);
-    signing_keys_get(call->front->keys, call->signature.key_id, credential.secret, &call->signature, call->signing_key);
-    set_principal(call, &credential.principal);
+    call->signature = signer.signature;
+    memcpy(call->signing_key, signer.key, sizeof call->signing_key);
+    set_principal(call, &signer.credential.principal);
     call->region = call->signature.region;
     return true;
 }
@@ -68,7 +53,7 @@ static bool authenticate_bearer(struct call *call, struct view authorization)
     struct view token = view_trim(view_from(authorization, sizeof BEARER - 1));
     if (token.len == 0 || !credentials->find_bearer(credentials->ctx, token, &credential))
         return refused(call, AWS_ACCESS_DENIED, "Authentication failed: Please make sure your API Key is valid.");
-    if (is_expired(call, &credential))
+    if (signer_expired(&credential, clock_wall_ms(call_clock(call))))
         return refused(call, AWS_ACCESS_DENIED, "Authentication failed: Your API Key has expired.");
     set_principal(call, &credential.principal);
     call->verified = true;

@@ -19,6 +19,8 @@
         "A second address, for Elasticsearch's inference API alone, such as 127.0.0.1:9200. Empty: none.")                       \
     ROW(ELASTIC_ENDPOINT_URLS, "elastic.endpoint_urls", TREE, "", "",                                                            \
         "Other AWS-compatible servers that inference endpoints may name as `endpoint_url`: a list of URLs.")                     \
+    ROW(S3_DOMAINS, "s3.domains", TREE, "", "",                                                                                  \
+        "Domains whose subdomains are buckets, beside `localhost`: a list of names. `BUCKET.DOMAIN` must lead here.")            \
     ROW(TLS, "tls", CHOICE, "off", "off|self-signed", "`self-signed` makes a certificate. With `tls.cert` TLS is on anyway.")    \
     ROW(TLS_CERT, "tls.cert", STRING, "", "", "Certificate chain to serve TLS with, a PEM file.")                                \
     ROW(TLS_KEY, "tls.key", STRING, "", "", "The certificate's private key, a PEM file.")                                        \

@@ -24,10 +24,10 @@ struct xml {
     const struct xml *next;                                 /* sibling; NULL: it is the last */
 };
 
-const struct xml *xml_parse(struct arena *arena, struct view text);             /* the root; NULL: malformed, or the arena is exhausted */
+const struct xml *xml_parse(struct arena *arena, struct view text);             /* the root; NULL: malformed, or no memory */
 const struct xml *xml_get(const struct xml *parent, const char *name);          /* the first child of that name; NULL: none */
 const struct xml *xml_again(const struct xml *element);                         /* the next sibling of the same name; NULL: none */
-struct view xml_text(const struct xml *parent, const char *name);               /* of that child; empty with NULL ptr when there is none */
+struct view xml_text(const struct xml *parent, const char *name);               /* of that child; NULL ptr when there is none */
 
 struct xml_writer {
     struct buf *out;                                        /* borrowed */

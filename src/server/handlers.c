@@ -1,6 +1,7 @@
 #include "server/handlers.h"
 
 #include "models/operations.h"
+#include "s3/s3.h"
 #include "sts/sts.h"
 
 size_t handlers_all(const struct handler_contexts *contexts, struct handler_set out[HANDLER_SETS])
@@ -20,6 +21,8 @@ size_t handlers_all(const struct handler_contexts *contexts, struct handler_set 
 
 bool handlers_serve(const struct operation *operation)
 {
+    if (view_is(operation->service->name, "s3"))            /* which has a door and handlers of its own */
+        return s3_serves(operation->name);
     const struct handler_contexts none = { 0 };
     struct handler_set sets[HANDLER_SETS];
     size_t count = handlers_all(&none, sets);

@@ -7,6 +7,7 @@
 #include "iam/keys.h"
 #include "jobs/jobs.h"
 #include "objects/objects.h"
+#include "s3/s3.h"
 #include "server/handlers.h"
 #include "server/identity.h"
 #include "server/signals.h"
@@ -48,6 +49,8 @@ struct server {
     const struct http_handler *aws;
     struct admin admin;
     struct elastic *elastic;
+    struct s3 *s3;
+    struct s3_domains s3_domains;
     struct http_server *http;
     struct http_server *elastic_http; /* the second listener; NULL: there is none */
     unsigned stops_awaited;           /* listeners, the runner of jobs and the pipelines, as long as they have not stopped */
@@ -131,15 +134,38 @@ static void keys_changed(void *ctx)
 
 enum door { DOOR_AWS,
             DOOR_ADMIN,
-            DOOR_ELASTIC };
+            DOOR_ELASTIC,
+            DOOR_S3 };
 
-/* Some paths below /_craton are operations, which the AWS door serves like any other. */
-static enum door door_of(const struct http_request *request)
+static enum door door_of_path(const struct http_request *request)
 {
     struct route route;
-    if (view_starts_with(request->path, VIEW("/_craton")))
+    if (view_starts_with(request->path, VIEW("/_craton")))  /* some are operations, which the AWS door serves like any other */
         return aws_route(request->method, request->path, &route) ? DOOR_AWS : DOOR_ADMIN;
     return elastic_wants(request) ? DOOR_ELASTIC : DOOR_AWS;
+}
+
+/* Without authentication nothing names the service: what no operation claims may still be a bucket. */
+static bool may_be_bucket(const struct http_request *request)
+{
+    struct route route;
+    bool post = view_is(request->method, "POST");
+    return request->path.len > 1 && !aws_route(request->method, request->path, &route) &&
+           (!post || s3_query_raw(request->query, VIEW("delete")).ptr != NULL ||
+            s3_query_raw(request->query, VIEW("uploads")).ptr != NULL || s3_query_raw(request->query, VIEW("uploadId")).ptr != NULL);
+}
+
+/* What a request is signed for comes before where it goes, so a bucket may be named like a path of another door. */
+static enum door door_of(const struct server *server, const struct http_request *request)
+{
+    enum s3_claim claim = s3_claim_of(&server->s3_domains, request);
+    if (claim == S3_CLAIM_SIGNED)
+        return DOOR_S3;
+    enum door door = door_of_path(request);
+    if (claim == S3_CLAIM_HOST && door != DOOR_ADMIN)
+        return DOOR_S3;
+    bool open = server->identity.credentials.open != NULL;
+    return open && claim == S3_CLAIM_UNSIGNED && door == DOOR_AWS && may_be_bucket(request) ? DOOR_S3 : door;
 }
 
 static bool who_asks(struct server *server, const struct http_request *request, struct principal *out)
@@ -192,12 +218,15 @@ static void elastic_error(void *ctx, enum http_refusal refusal, const struct htt
 static void on_headers(void *ctx, struct http_exchange *ex, struct http_admission *admission)
 {
     struct server *server = ctx;
-    switch (door_of(http_request(ex))) {
+    switch (door_of(server, http_request(ex))) {
     case DOOR_ADMIN:
         admission->body_limit = 0;
         break;
     case DOOR_ELASTIC:
         elastic_headers(ctx, ex, admission);
+        break;
+    case DOOR_S3:
+        s3_on_headers(server->s3, ex, admission);
         break;
     case DOOR_AWS:
         server->aws->on_headers(server->aws->ctx, ex, admission);
@@ -210,12 +239,15 @@ static void on_request(void *ctx, struct http_exchange *ex)
     struct server *server = ctx;
     const struct http_request *request = http_request(ex);
     struct principal principal;
-    switch (door_of(request)) {
+    switch (door_of(server, request)) {
     case DOOR_ADMIN:
         admin_request(&server->admin, ex, !admin_is_open(request->path) && who_asks(server, request, &principal) ? &principal : NULL);
         break;
     case DOOR_ELASTIC:
         elastic_request(ctx, ex);
+        break;
+    case DOOR_S3:
+        s3_on_request(server->s3, ex);
         break;
     case DOOR_AWS:
         server->aws->on_request(server->aws->ctx, ex);
@@ -226,7 +258,7 @@ static void on_request(void *ctx, struct http_exchange *ex)
 static void on_writable(void *ctx, struct http_exchange *ex)
 {
     struct server *server = ctx;
-    enum door door = door_of(http_request(ex));
+    enum door door = door_of(server, http_request(ex));
     if (door == DOOR_ELASTIC)
         elastic_writable(ctx, ex);
     else if (door == DOOR_AWS)
@@ -236,9 +268,11 @@ static void on_writable(void *ctx, struct http_exchange *ex)
 static void on_closed(void *ctx, struct http_exchange *ex, bool aborted)
 {
     struct server *server = ctx;
-    enum door door = door_of(http_request(ex));
+    enum door door = door_of(server, http_request(ex));
     if (door == DOOR_ELASTIC)
         elastic_closed(ctx, ex, aborted);
+    else if (door == DOOR_S3)
+        s3_on_closed(server->s3, ex, aborted);
     else if (door == DOOR_AWS)
         server->aws->on_closed(server->aws->ctx, ex, aborted);
 }
@@ -247,8 +281,11 @@ static void on_error(void *ctx, enum http_refusal refusal, const struct http_req
                      struct view *content_type, struct http_header *extra)
 {
     struct server *server = ctx;
-    if (door_of(request) == DOOR_ELASTIC && request->path.len > 1)
+    enum door door = door_of(server, request);
+    if (door == DOOR_ELASTIC && request->path.len > 1)
         elastic_on_error(refusal, body, content_type, extra);
+    else if (door == DOOR_S3)
+        s3_on_error(refusal, body, content_type);
     else
         server->aws->on_error(server->aws->ctx, refusal, request, body, content_type, extra);
 }
@@ -291,6 +328,19 @@ static void on_elastic_done(void *ctx, const struct elastic_outcome *outcome)
              LOG_INT(inference ? "outputTokens" : NULL, stats->output_tokens),
              LOG_INT(inference ? "cachedTokens" : NULL, stats->cached_tokens),
              LOG_INT(stats->first_token_us >= 0 ? "firstTokenMs" : NULL, stats->first_token_us / 1000),
+             LOG_STR(outcome->gone ? "client" : NULL, "gone"));
+}
+
+static void on_s3_done(void *ctx, const struct s3_outcome *outcome)
+{
+    struct server *server = ctx;
+    metrics_call(server->metrics, outcome->operation, outcome->status, outcome->duration_us, NULL);
+    log_info("call", LOG_VIEW("requestId", outcome->request_id), LOG_VIEW("principal", outcome->principal),
+             LOG_VIEW("operation", outcome->operation != NULL ? outcome->operation->name : VIEW("")),
+             LOG_VIEW(outcome->bucket.len > 0 ? "bucket" : NULL, outcome->bucket),
+             LOG_VIEW(outcome->key.len > 0 ? "key" : NULL, outcome->key), LOG_INT("status", outcome->status),
+             LOG_STR(outcome->error != NULL ? "error" : NULL, outcome->error), LOG_INT("durationMs", outcome->duration_us / 1000),
+             LOG_INT("requestBytes", outcome->request_bytes), LOG_INT("responseBytes", outcome->response_bytes),
              LOG_STR(outcome->gone ? "client" : NULL, "gone"));
 }
 
@@ -365,6 +415,25 @@ static bool open_elastic(struct server *server)
     return (server->elastic != NULL && elastic_load(server->elastic)) || complain("inference endpoints", "they could not be read");
 }
 
+static bool open_s3(struct server *server)
+{
+    struct config_error error;
+    if (!settings_s3_domains(server->config, server->arena, &server->s3_domains, &error))
+        return complain("settings", error.message);
+    const struct s3_options options = {
+        .loop = server->loop,
+        .objects = server->objects,
+        .credentials = &server->identity.credentials,
+        .domains = server->s3_domains,
+        .account = server->iam_store.account,
+        .region = view_from_cstr(config_string(server->config, CONFIG_REGION)),
+        .on_done = on_s3_done,
+        .done_ctx = server,
+    };
+    server->s3 = s3_create(&options);
+    return server->s3 != NULL || complain("start", "out of memory");
+}
+
 static bool open_doors(struct server *server)
 {
     char words[256];
@@ -415,7 +484,7 @@ static bool open_doors(struct server *server)
     server->aws = aws_front_handler(server->front);
     batch_set_front(server->batch, server->front);
     async_set_front(server->async, server->front);
-    if (!open_elastic(server))
+    if (!open_elastic(server) || !open_s3(server))
         return false;
     if (open)
         log_warn("authentication is off: every call is taken as the administrator's");
@@ -595,6 +664,7 @@ static void close_all(struct server *server)
     engine_destroy(server->engine);
     documents_destroy(server->documents);
     elastic_destroy(server->elastic);
+    s3_destroy(server->s3);
     models_destroy(server->models);
     iam_destroy(server->iam);
     jobs_destroy(server->jobs);

@@ -377,6 +377,26 @@ bool settings_elastic_servers(const struct config *config, struct arena *arena, 
     return true;
 }
 
+/* s3.domains:
+ *   - s3.example.com
+ */
+bool settings_s3_domains(const struct config *config, struct arena *arena, struct s3_domains *out, struct config_error *error)
+{
+    static const char key[] = "s3.domains";
+    const struct config_node *list = config_tree(config, CONFIG_S3_DOMAINS);
+    size_t count = config_node_size(list);
+    struct view *names = ARENA_ARRAY(arena, struct view, count + 1);
+    if (names == NULL)
+        return fail(error, "out of memory");
+    for (size_t i = 0; i < count; i++) {
+        names[i] = config_node_text(config_node_at(list, i));
+        if (names[i].len == 0 || view_find_byte(names[i], ':') != VIEW_NPOS || view_find_byte(names[i], '/') != VIEW_NPOS)
+            return node_fail(error, config_node_at(list, i), key, "each is a host name without a port, such as s3.example.com");
+    }
+    *out = (struct s3_domains){ .names = names, .count = count };
+    return true;
+}
+
 void settings_batch(const struct config *config, struct batch_options *out)
 {
     *out = (struct batch_options){

@@ -12,6 +12,7 @@
 #include "engine/engine.h"
 #include "models/registry.h"
 #include "net/http.h"
+#include "s3/address.h"
 #include "objects/objects.h"
 #include "pipeline/pipeline.h"
 
@@ -48,6 +49,9 @@ bool settings_elastic_listen(const struct config *config, struct arena *arena, s
 
 /* The servers that inference endpoints may name. */
 bool settings_elastic_servers(const struct config *config, struct arena *arena, struct url_list *out, struct config_error *error);
+
+/* The domains whose subdomains are buckets. */
+bool settings_s3_domains(const struct config *config, struct arena *arena, struct s3_domains *out, struct config_error *error);
 
 /* Serving without authentication is for loopback addresses alone. */
 bool settings_auth_allowed(const struct config *config, const char *host);
