@@ -13,8 +13,8 @@
 #define FRAME_MAX      (4u << 20)
 #define ANSWERS_MAX    (64u << 20)
 #define WATCH_SECONDS  1
-#define FILE_WIDTH     36
-#define BAR_WIDTH      20
+#define FILE_WIDTH     28
+#define BAR_WIDTH      16
 #define SAMPLES        64
 
 /* ---- paths ---- */

@@ -134,6 +134,15 @@ static void reply_pipeline(struct call *call, const struct pipeline *pipeline)
 
 /* ---- CreatePipeline ---- */
 
+/* A mistyped id is told now, not with the first file. */
+static enum aws_status check_model(struct call *call, struct view id)
+{
+    struct model_target target;
+    const char *problem;
+    enum aws_status status = models_resolve(pipelines_of(call)->options.models, call_arena(call), id, &target, &problem);
+    return status == AWS_OK ? AWS_OK : call_fail(call, status, "%s", problem);
+}
+
 /* Before a bucket is made for nothing. */
 static enum aws_status check_is_new(struct call *call, struct view name)
 {
@@ -222,7 +231,9 @@ enum aws_status create_pipeline(struct call *call)
     pipeline.bucket = or_default(json_get_string(body, "bucket"),
                                  arena_printf(arena, "br-batch-inference-" VIEW_FMT "-" VIEW_FMT, VIEW_ARG(pipeline.account),
                                               VIEW_ARG(pipeline.region)));
-    enum aws_status status = check_is_new(call, pipeline.name);
+    enum aws_status status = check_model(call, pipeline.model_id);
+    if (status == AWS_OK)
+        status = check_is_new(call, pipeline.name);
     if (status == AWS_OK)
         status = prepare_bucket(call, pipeline.bucket);
     if (status == AWS_OK)

@@ -15,6 +15,7 @@
 #include "aws/front.h"
 #include "aws/internal_call.h"
 #include "dynamodb/table.h"
+#include "models/registry.h"
 #include "objects/objects.h"
 #include "store/store.h"
 
@@ -25,6 +26,7 @@ typedef enum aws_status pipeline_call_fn(void *ctx, const struct internal_reques
 struct pipelines_options {
     struct store *store;
     struct objects *objects;
+    struct models *models;                                  /* to refuse what no model serves */
     int64_t interval_ms;
     bool immediate;
     unsigned slots;                                         /* jobs of one model that may be active at once, whoever made them */

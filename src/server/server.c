@@ -445,7 +445,7 @@ static bool open_doors(struct server *server)
 
     struct handler_set sets[HANDLER_SETS];
     struct aws_front_options front;
-    struct pipelines_options pipelines = { .store = server->store, .objects = server->objects };
+    struct pipelines_options pipelines = { .store = server->store, .objects = server->objects, .models = server->models };
     settings_pipelines(server->config, &pipelines);
     server->pipelines = pipelines_create(&pipelines);
     if (server->pipelines == NULL)
