@@ -4,7 +4,8 @@
 
 #include <stdlib.h>
 
-#define BATCH_TIME_SHARE 4                                  /* one part in so many, while live calls run */
+#define BATCH_TIME_SHARE 4                                  /* one part in so many, while live calls run ... */
+#define BATCH_WAIT_SHARE 16                                 /* ... and while one of them waits for its first token */
 
 /* ---- creation ---- */
 
@@ -49,19 +50,30 @@ static bool decodes(const struct sequence *sequence)
     return sequence != NULL && sequence->state == SEQ_DECODE && sequence->job->credit > 0;
 }
 
-bool scheduler_has_live(const struct scheduler *scheduler)
+static bool waits_for_first_token(const struct sequence *sequence)
+{
+    return sequence != NULL && sequence->state == SEQ_PREFILL;
+}
+
+static bool has_live(const struct scheduler *scheduler, bool (*wanted)(const struct sequence *sequence))
 {
     for (uint32_t slot = 0; slot < scheduler->used; slot++) {
         const struct sequence *sequence = scheduler->slots[slot];
-        if (sequence != NULL && !is_batch(sequence) && (sequence->state == SEQ_PREFILL || decodes(sequence)))
+        if (wanted(sequence) && !is_batch(sequence))
             return true;
     }
     return false;
 }
 
+bool scheduler_has_live(const struct scheduler *scheduler)
+{
+    return has_live(scheduler, waits_for_first_token) || has_live(scheduler, decodes);
+}
+
 bool scheduler_batch_turn(const struct scheduler *scheduler)
 {
-    return !scheduler_has_live(scheduler) || scheduler->batch_us * (BATCH_TIME_SHARE - 1) <= scheduler->live_us;
+    int64_t share = has_live(scheduler, waits_for_first_token) ? BATCH_WAIT_SHARE : BATCH_TIME_SHARE;
+    return !scheduler_has_live(scheduler) || scheduler->batch_us * (share - 1) <= scheduler->live_us;
 }
 
 void scheduler_share_time(struct scheduler *scheduler, bool batch, int64_t us)

@@ -6,9 +6,9 @@
  *
  * Live calls (provisioned, on demand) and batch calls share the slots and the time. Batch leaves SCHEDULER_LIVE_SLOTS slots to live
  * calls; when these do not suffice, batch sequences make way: they are parked with what was computed, and go on when there is a slot
- * again. One slot stays with batch. While live calls are running batch gets a quarter of the time, otherwise all of it; then steps
- * are short, either a piece of a prompt or a token for everybody, so that a live call that comes is soon looked at. A live call that
- * comes has the first steps to itself.
+ * again. One slot stays with batch. While live calls are running batch gets a quarter of the time (a sixteenth while one of them
+ * waits for its first token), otherwise all of it; then steps are short, either a piece of a prompt or a token for everybody, so that
+ * a live call that comes is soon looked at. It has the first steps to itself.
  *
  * Prompts: a new sequence takes over the longest prefix that the prefix cache has for its account. If another sequence is about to
  * compute more of the same prefix, it waits for that one instead of computing it a second time.

@@ -405,6 +405,27 @@ static void live_call_that_comes_has_the_first_steps_to_itself(void **state)
     assert_in_range(bench.answers[1].tokens_seen, before + 5, before + 100);      /* its share of the time, not more */
 }
 
+/* How long a live prompt of many pieces waits for its first token, in microseconds. */
+static int64_t first_token_after(uint32_t stream)
+{
+    int64_t sent = clock_mono_us(bench.clock);
+    add(stream, (struct ask){ .length = 3500, .seed = stream, .common = 3500, .max_tokens = 1, .priority = PRIORITY_ON_DEMAND });
+    while (!bench.answers[stream].begun)
+        step();
+    return clock_mono_us(bench.clock) - sent;
+}
+
+static void long_live_prompt_is_hardly_slower_beside_batch(void **state)
+{
+    (void)state;
+    int64_t alone = first_token_after(20);
+    for (uint32_t i = 1; i <= 6; i++)
+        add(i, (struct ask){ .length = 200, .seed = i, .common = 200, .max_tokens = 200, .priority = PRIORITY_BATCH });
+    for (int i = 0; i < 60; i++)
+        step();
+    assert_in_range(first_token_after(21), alone, alone + alone / 5);
+}
+
 static void batch_alone_computes_prompts_first_and_then_tokens_for_all(void **state)
 {
     (void)state;
@@ -593,6 +614,7 @@ int main(void)
         TEST(short_prompt_overtakes_a_long_one),
         TEST(batch_leaves_slots_to_live_calls_and_makes_way),
         TEST(live_call_that_comes_has_the_first_steps_to_itself),
+        TEST(long_live_prompt_is_hardly_slower_beside_batch),
         TEST(batch_alone_computes_prompts_first_and_then_tokens_for_all),
         TEST(live_calls_take_the_slots_of_batch_which_goes_on_later),
         TEST(batch_call_that_made_way_can_be_cancelled),
