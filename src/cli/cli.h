@@ -22,7 +22,7 @@ struct cli {
 typedef int command_fn(struct cli *cli);
 
 command_fn command_serve, command_env, command_chat, command_embed, command_models, command_keys, command_status, command_settings,
-    command_ops, command_pipeline, command_bucket;
+    command_ops, command_pipeline, command_bucket, command_jobs;
 
 /* Prints to standard error and returns EXIT_FAILED or EXIT_USAGE, so that `return cli_fail(…)` reads well. */
 int cli_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -41,6 +41,12 @@ static const struct command commands[] = {
       "  --shared            add it where every data directory finds it, as the set-up does\n" },
     { "keys", command_keys, "keys list | create [--bearer] [--name NAME] | revoke ID|NAME", "Look at, make and revoke keys.",
       "create prints two shell exports; create --bearer prints the key alone. A key's secret is shown once.\n" },
+    { "jobs", command_jobs, "jobs list [--status STATUS] | show JOB | watch [JOB] | stop JOB", "Look at, follow and stop batch jobs.",
+      "JOB is an id, an ARN, or a name (of several the newest job); watch without it takes the newest job of all.\n\n"
+      "  --status STATUS  only jobs that are Submitted, Validating, Scheduled, InProgress, Completed … (list)\n"
+      "  --json           print what the server answered (list, show)\n\n"
+      "watch draws the job on a terminal and prints lines elsewhere, until the job has ended. Its exit status says how:\n"
+      "0 Completed, 1 Failed (or the server is gone), 3 PartiallyCompleted, 4 Stopped, 5 Expired.\n" },
     { "pipeline", command_pipeline,
       "pipeline create NAME --model-id ID [--role-arn ARN] [--bucket B] | list | status [NAME] [--watch] | delete NAME",
       "Run files of a bucket through batch inference.",
