@@ -423,7 +423,7 @@ static void long_live_prompt_is_hardly_slower_beside_batch(void **state)
         add(i, (struct ask){ .length = 200, .seed = i, .common = 200, .max_tokens = 200, .priority = PRIORITY_BATCH });
     for (int i = 0; i < 60; i++)
         step();
-    assert_in_range(first_token_after(21), alone, alone + alone / 5);
+    assert_in_range(first_token_after(21), alone * 9 / 10, alone + alone / 5);
 }
 
 static void batch_alone_computes_prompts_first_and_then_tokens_for_all(void **state)
