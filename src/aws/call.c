@@ -207,6 +207,7 @@ void call_send(struct call *call)
         response.status = aws_status_http(call->service, call->error);
         headers[count++] = (struct http_header){ VIEW("x-amzn-ErrorType"), protocol_error_code(call->service, call->error) };
     } else {
+        /* Only a call that found its operation can succeed. NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
         response.status = call->status != 0 ? call->status : call->operation->status;
     }
     bool usual = failed || call->content_type.ptr == NULL;

@@ -86,8 +86,8 @@ bool call_stream_event(struct call *call, const char *event_type, struct view js
 static struct view lower_camel(enum aws_status status, char *out, size_t size)
 {
     struct view name = view_first(view_from_cstr(aws_status_name(status)), size);
-    memcpy(out, name.ptr, name.len);
-    out[0] = (char)tolower((unsigned char)out[0]);
+    for (size_t i = 0; i < name.len; i++)
+        out[i] = i == 0 ? (char)tolower((unsigned char)name.ptr[i]) : name.ptr[i];
     return view_of(out, name.len);
 }
 

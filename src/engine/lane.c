@@ -112,6 +112,7 @@ void lane_enqueue(struct lane *lane, struct engine_call *call)
     lane->waiting_bytes += call->payload.len;
     lane_pump(lane);
     if (call->state == CALL_WAITING)
+        /* The lane is still there: it goes when it has no call. NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
         engine_call_limit(call, lane->state == ENGINE_MODEL_READY ? options->queue_wait_ms : options->load_wait_ms, on_wait_over);
 }
 

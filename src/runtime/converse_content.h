@@ -11,8 +11,9 @@ struct converse_parser {
     bool saw_tool_blocks;                                   /* toolUse or toolResult occurs: toolConfig is needed */
 };
 
-/* Writes the message and returns false, so that `return converse_refuse(…)` reads well. */
-bool converse_refuse(struct converse_parser *parser, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Writes the message and is false, for the reader and the compiler to see, so that `return converse_refuse(…)` reads well. */
+#define converse_refuse(parser, ...) (converse_tell((parser), __VA_ARGS__), false)
+void converse_tell(struct converse_parser *parser, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* system and messages of the body into out->messages; a closing assistant message becomes out->assistant_prefix. */
 bool converse_messages(struct converse_parser *parser);

@@ -47,7 +47,7 @@ struct view gbnf_text(const struct gbnf *g)
     return buf_view(&g->text);
 }
 
-static void set_error(struct gbnf *g, const char *format, va_list args)
+static void __attribute__((format(printf, 2, 0))) set_error(struct gbnf *g, const char *format, va_list args)
 {
     if (g->error[0] == '\0')
         vsnprintf(g->error, sizeof g->error, format, args);
@@ -133,7 +133,7 @@ static const struct primitive_row primitives[PRIM_COUNT] = {
     [PRIM_NUMBER] = { "json-number", "json-integer (\".\" [0-9]{1,9})?", 1u << PRIM_INTEGER },
     [PRIM_LEAF] = { "json-leaf", "json-string | json-number | \"true\" | \"false\" | \"null\"",
                     1u << PRIM_STRING | 1u << PRIM_NUMBER },
-    [PRIM_SMALL] = { "json-small", JSON_NESTED("json-leaf"), 1u << PRIM_LEAF | JSON_NESTED_USES },
+    [PRIM_SMALL] = { "json-small", JSON_NESTED("json-leaf"), JSON_NESTED_USES },
     [PRIM_MEDIUM] = { "json-medium", JSON_NESTED("json-small"), 1u << PRIM_SMALL | JSON_NESTED_USES },
     [PRIM_ANY] = { "json-any", JSON_NESTED("json-medium"), 1u << PRIM_MEDIUM | JSON_NESTED_USES },
 };
@@ -542,7 +542,7 @@ static enum yield convert_choice(struct gbnf *g, const struct conj *conj, size_t
     struct json_iter it = json_iter(choices);
     while (json_next(&it)) {
         struct conj chosen = *conj;
-        unsigned rule;
+        unsigned rule = 0;
         chosen.done[index] |= which;
         if (!conj_add(g, &chosen, it.value))
             return YIELD_ERROR;
@@ -643,8 +643,11 @@ static enum yield convert_body(struct gbnf *g, const struct conj *conj, struct b
 
 static bool conj_equal(const struct conj *a, const struct conj *b)
 {
-    return a->count == b->count && memcmp(a->schema, b->schema, a->count * sizeof a->schema[0]) == 0 &&
-           memcmp(a->done, b->done, a->count) == 0;
+    for (size_t i = 0; a->count == b->count && i < a->count; i++) {
+        if (a->schema[i] != b->schema[i] || a->done[i] != b->done[i])
+            return false;
+    }
+    return a->count == b->count;
 }
 
 static struct memo *memo_find(struct gbnf *g, const struct conj *conj)
@@ -657,7 +660,7 @@ static struct memo *memo_find(struct gbnf *g, const struct conj *conj)
 
 static bool memo_add(struct gbnf *g, const struct conj *conj, unsigned rule)
 {
-    if (g->memo_count == g->memo_capacity) {
+    if (g->memos == NULL || g->memo_count == g->memo_capacity) {
         size_t capacity = g->memo_capacity == 0 ? 32 : g->memo_capacity * 2;
         struct memo *memos = realloc(g->memos, capacity * sizeof *memos);
         if (memos == NULL)
@@ -706,7 +709,7 @@ void gbnf_schema(struct gbnf *g, const char *name, const struct json *schema)
         if (gbnf_object(g, &conj, &body) == YIELD_VALUES)
             gbnf_rule(g, name, buf_view(&body));
     } else if (conj_add(g, &conj, schema)) {
-        unsigned rule;
+        unsigned rule = 0;
         enum yield yield = gbnf_convert(g, &conj, &rule);
         if (yield == YIELD_NOTHING)
             gbnf_refuse(g, "No value can validate against the JSON schema.");

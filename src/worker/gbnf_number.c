@@ -147,11 +147,12 @@ static enum yield integer_multiples(struct gbnf *g, int64_t low, int64_t high, d
     double first = ceil((double)low / step), last = floor((double)high / step);
     if (last < first)
         return YIELD_NOTHING;
-    if (last - first >= MULTIPLES_MAX)
+    double more = last - first;
+    if (!(more < MULTIPLES_MAX)) /* also when a tiny step makes it no number */
         return gbnf_refuse(g, "The JSON schema's multipleOf cannot be enforced without narrower bounds.");
     bool some = false;
-    for (double k = first; k <= last; k++) {
-        double value = k * step;
+    for (int i = 0; i <= (int)more; i++) {
+        double value = (first + i) * step;
         if (value != floor(value))
             continue;
         buf_printf(out, some ? " | \"%.0f\"" : "\"%.0f\"", value == 0 ? 0.0 : value);

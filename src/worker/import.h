@@ -27,9 +27,11 @@ struct import {
     char error_name[40], error[400];
 };
 
-/* Always false, so that `return import_fail(…)` ends a step. The first failure stays. */
-bool import_fail(struct import *im, const char *name, const char *format, ...) __attribute__((format(printf, 3, 4)));
-bool import_fail_system(struct import *im, const char *name, const char *what); /* "what: " and errno in words */
+/* Always false, for the reader and the compiler to see, so that `return import_fail(…)` ends a step. The first failure stays. */
+#define import_fail(im, ...)               (import_tell((im), __VA_ARGS__), false)
+#define import_fail_system(im, name, what) (import_tell_system((im), (name), (what)), false) /* "what: " and errno in words */
+void import_tell(struct import *im, const char *name, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void import_tell_system(struct import *im, const char *name, const char *what);
 #define IMPORT_NO_MEMORY(im) import_fail((im), "NoMemory", "there is not enough memory")
 
 /* One line on standard output: {"step":…,"done":0.42}. At most one every hundredth of a step. */

@@ -131,7 +131,7 @@ static struct llama_model *load(struct import *im, const char *path)
     params.n_gpu_layers = 0;
     struct llama_model *model = llama_model_load_from_file(path, params);
     if (model == NULL)
-        import_fail(im, "UnsupportedModel", "the engine cannot load this model: its architecture is not supported, or the file is damaged");
+        import_tell(im, "UnsupportedModel", "the engine cannot load this model: its architecture is not supported, or the file is damaged");
     return model;
 }
 
@@ -152,7 +152,7 @@ static struct llama_context *open_context(struct import *im, struct llama_model 
     params.embeddings = embedding;
     struct llama_context *context = llama_init_from_model(model, params);
     if (context == NULL)
-        IMPORT_NO_MEMORY(im);
+        (void)IMPORT_NO_MEMORY(im);
     return context;
 }
 
@@ -199,7 +199,7 @@ static llama_token *tokenize(struct import *im, const struct llama_vocab *vocab,
     size_t found;
     struct shim_error error = { "" };
     if (!shim_tokenize(vocab, text, strlen(text), true, false, &tokens, &found, &error))
-        import_fail(im, "BrokenTokenizer", "the engine cannot use the tokenizer: %s", error.message);
+        import_tell(im, "BrokenTokenizer", "the engine cannot use the tokenizer: %s", error.message);
     *count = found < MEASURE_TOKENS ? (int32_t)found : MEASURE_TOKENS;
     return tokens;
 }
@@ -214,7 +214,7 @@ static bool measure_text(struct import *im, struct llama_context *source, struct
     for (int32_t from = 0; from < count; from += MEASURE_STEP) {
         int32_t step = count - from < MEASURE_STEP ? count - from : MEASURE_STEP;
         if (!decode_step(source, tokens, from, step) || !decode_step(other, tokens, from, step)) {
-            import_fail(im, "UnsupportedModel", "the engine cannot compute with this model");
+            import_tell(im, "UnsupportedModel", "the engine cannot compute with this model");
             break;
         }
         for (int32_t i = 0; i < step; i++)
@@ -314,7 +314,7 @@ static bool take_file(struct import *im, const char *from, bool owned, const cha
     }
     fine = fine && fsync(out) == 0;
     if (!fine)
-        import_fail_system(im, "CannotWrite", to);
+        import_tell_system(im, "CannotWrite", to);
     free(buffer);
     if (in >= 0)
         close(in);

@@ -32,22 +32,21 @@ static void print_line(struct buf *line)
     buf_free(line);
 }
 
-bool import_fail(struct import *im, const char *name, const char *format, ...)
+void import_tell(struct import *im, const char *name, const char *format, ...)
 {
-    if (im->error[0] == '\0') {
-        va_list args;
-        va_start(args, format);
-        vsnprintf(im->error, sizeof im->error, format, args);
-        va_end(args);
-        snprintf(im->error_name, sizeof im->error_name, "%s", name);
-    }
-    return false;
+    if (im->error[0] != '\0')
+        return;
+    va_list args;
+    va_start(args, format);
+    vsnprintf(im->error, sizeof im->error, format, args);
+    va_end(args);
+    snprintf(im->error_name, sizeof im->error_name, "%s", name);
 }
 
-bool import_fail_system(struct import *im, const char *name, const char *what)
+void import_tell_system(struct import *im, const char *name, const char *what)
 {
     char reason[128];
-    return import_fail(im, name, "%s: %s", what, fs_error(-errno, reason, sizeof reason));
+    import_tell(im, name, "%s: %s", what, fs_error(-errno, reason, sizeof reason));
 }
 
 void import_progress(struct import *im, const char *step, double done)
@@ -301,39 +300,41 @@ static bool run(struct import *im, struct layout_result *result, struct buf *man
 /* ---- command line ---- */
 
 /* The value of --name=VALUE, or of --name VALUE; NULL: it is another option. */
-static const char *option_value(const char *name, int argc, char **argv, int *at)
+static const char *option_value(const char *name, char **argv, int *at)
 {
     size_t len = strlen(name);
     if (strncmp(argv[*at], name, len) != 0)
         return NULL;
     if (argv[*at][len] == '=')
         return argv[*at] + len + 1;
-    return argv[*at][len] == '\0' && *at + 1 < argc ? argv[++*at] : NULL;
+    if (argv[*at][len] != '\0' || argv[*at + 1] == NULL)    /* the last one is followed by NULL */
+        return NULL;
+    return argv[++*at];
 }
 
-static bool read_option(struct import *im, int argc, char **argv, int *at)
+static bool read_option(struct import *im, char **argv, int *at)
 {
     const char *value;
     uint64_t threads;
-    if ((value = option_value("--name", argc, argv, at)) != NULL) {
+    if ((value = option_value("--name", argv, at)) != NULL) {
         im->name = view_from_cstr(value);
-    } else if ((value = option_value("--layout", argc, argv, at)) != NULL) {
+    } else if ((value = option_value("--layout", argv, at)) != NULL) {
         im->keep_layout = strcmp(value, "keep") == 0;
         return im->keep_layout || strcmp(value, "auto") == 0;
-    } else if ((value = option_value("--query-prefix", argc, argv, at)) != NULL) {
+    } else if ((value = option_value("--query-prefix", argv, at)) != NULL) {
         im->query_prefix = view_from_cstr(value);
         im->has_prefixes = true;
-    } else if ((value = option_value("--document-prefix", argc, argv, at)) != NULL) {
+    } else if ((value = option_value("--document-prefix", argv, at)) != NULL) {
         im->document_prefix = view_from_cstr(value);
         im->has_prefixes = true;
-    } else if ((value = option_value("--threads", argc, argv, at)) != NULL) {
+    } else if ((value = option_value("--threads", argv, at)) != NULL) {
         if (!view_to_u64(view_from_cstr(value), &threads) || threads < 1 || threads > 512)
             return false;
         im->threads = (int)threads;
     } else if (strcmp(argv[*at], "--default") == 0) {
         im->preferred = true;
     } else {
-        return option_value("--role", argc, argv, at) != NULL;
+        return option_value("--role", argv, at) != NULL;
     }
     return true;
 }
@@ -346,7 +347,7 @@ static bool read_options(struct import *im, int argc, char **argv)
             im->source = argv[i];
         else if (argv[i][0] != '-' && im->dest == NULL)
             im->dest = argv[i];
-        else if (argv[i][0] != '-' || !read_option(im, argc, argv, &i))
+        else if (argv[i][0] != '-' || !read_option(im, argv, &i))
             return import_fail(im, "Usage", "the option %.100s is not known, or its value makes no sense", argv[i]);
     }
     if (im->source == NULL || im->dest == NULL || *im->source == '\0' || *im->dest == '\0')
@@ -376,7 +377,7 @@ int import_role(int argc, char **argv)
         return 1;
     be_modest();
     if (!model_find_backends())
-        import_fail(&im, "UnsupportedModel", "the engine's libraries for this processor are missing");
+        import_tell(&im, "UnsupportedModel", "the engine's libraries for this processor are missing");
     else if (read_options(&im, argc, argv))
         run(&im, &result, &manifest);
     print_result(&im, &result, buf_view(&manifest));

@@ -90,7 +90,7 @@ static struct view bytes_of(struct import *im, struct weight weight, void **made
     if (weight.type != weight.source_type) {
         float *values = malloc(count * sizeof *values);
         if (values == NULL) {
-            IMPORT_NO_MEMORY(im);
+            (void)IMPORT_NO_MEMORY(im);
             return view_of(NULL, 0);
         }
         for (uint64_t i = 0; i < count; i++)
@@ -102,7 +102,7 @@ static struct view bytes_of(struct import *im, struct weight weight, void **made
         return weight.data;
     char *rows = malloc(weight.data.len);
     if (rows == NULL) {
-        IMPORT_NO_MEMORY(im);
+        (void)IMPORT_NO_MEMORY(im);
         return view_of(NULL, 0);
     }
     rotary_rows(&weight, rows);

@@ -171,7 +171,7 @@ void prepare_embed(const struct model *model, struct job *job)
         job_fail(job, ENGINE_MODEL_ERROR, "The worker is out of memory.");
     for (size_t i = 0; done && i < request->text_count; i++)
         done = add_text(&builder, i);
-    if (done && request->text_count > 0)
+    if (done && builder.windows.len > 0)
         take_built(&builder);
     buf_free(&builder.tokens);
     buf_free(&builder.windows);

@@ -302,6 +302,7 @@ static void what_cannot_be_kept_is_refused_by_name(void **state)
         { "{\"$ref\":\"#/nowhere\"}", "$ref" },
         { "{\"$ref\":\"https://example.com/schema\"}", "$ref" },
         { "{\"type\":\"integer\",\"multipleOf\":7}", "multipleOf" },
+        { "{\"type\":\"integer\",\"multipleOf\":1e-300,\"minimum\":900000000000000,\"maximum\":900000000000001}", "multipleOf" },
         { "{\"type\":\"quux\"}", "unknown type" },
         { "{\"type\":\"array\",\"minItems\":-1}", "minItems" },
         { "{\"type\":\"array\",\"items\":{\"type\":\"string\"},\"uniqueItems\":true,\"minItems\":2}", "uniqueItems" },
