@@ -130,15 +130,19 @@ void process_kill(struct process *process)
     channel_close(&process->channel, on_channel_closed);
 }
 
-void process_destroy(struct process *process)
+/* Waits for one that was killed, which takes no time to speak of. */
+static void bury(struct process *process)
 {
     int pid = process_pid(process);
-    process_kill(process);
-    if (pid > 0) {
-        while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-            continue;
-    }
+    while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+        continue;
     close_process(process);
+}
+
+void process_destroy(struct process *process)
+{
+    process_kill(process);
+    bury(process);
     close_handle((uv_handle_t *)&process->errors);
 }
 
@@ -198,7 +202,8 @@ bool process_start(struct process *process, struct loop *loop, const char *progr
     }
     if (!channel_open(&process->channel, uv, ends[0])) {
         close(ends[0]);
-        uv_process_kill(&process->handle, SIGKILL);         /* its handle is closed when it has ended */
+        uv_process_kill(&process->handle, SIGKILL);
+        bury(process);                                      /* now: its owner has no reason to remember it */
         return abandon(process, program, UV_ENOMEM);
     }
     process->handles++;
