@@ -4,19 +4,26 @@
 
 #define BODY_MAX (16u << 20)
 
-static void respond(struct http_exchange *ex, int status, struct view content_type, struct buf *body)
+/* allow: the methods that a 405 names; NULL otherwise. */
+static void respond_allowing(struct http_exchange *ex, int status, struct view content_type, struct buf *body, const char *allow)
 {
     const struct http_header headers[] = {
         { VIEW_INIT("Content-Type"), content_type },
         { VIEW_INIT("Cache-Control"), VIEW_INIT("no-store") },
+        { VIEW_INIT("Allow"), view_from_cstr(allow) },
     };
-    struct http_response response = { .status = status, .headers = headers, .header_count = 2 };
+    struct http_response response = { .status = status, .headers = headers, .header_count = allow != NULL ? 3 : 2 };
     if (buf_failed(body))
         response.status = 500;
     http_respond(ex, &response, body);
 }
 
-static void respond_message(struct http_exchange *ex, int status, const char *message)
+static void respond(struct http_exchange *ex, int status, struct view content_type, struct buf *body)
+{
+    respond_allowing(ex, status, content_type, body, NULL);
+}
+
+static void respond_problem(struct http_exchange *ex, int status, const char *message, const char *allow)
 {
     struct buf body = BUF_INIT(4096);
     struct json_writer out;
@@ -24,8 +31,13 @@ static void respond_message(struct http_exchange *ex, int status, const char *me
     json_object(&out);
     json_put_cstr(&out, "message", message);
     json_end(&out);
-    respond(ex, status, VIEW("application/json"), &body);
+    respond_allowing(ex, status, VIEW("application/json"), &body, allow);
     buf_free(&body);
+}
+
+static void respond_message(struct http_exchange *ex, int status, const char *message)
+{
+    respond_problem(ex, status, message, NULL);
 }
 
 /* ---- pages ---- */
@@ -205,7 +217,7 @@ void admin_request(struct admin *admin, struct http_exchange *ex, const struct p
     else if (!page->open && !principal->admin)
         respond_message(ex, 403, "This page needs an admin key.");
     else if (!view_is(request->method, page->method) && !(head && page->answer != post_reload))
-        respond_message(ex, 405, "This page does not take that method.");
+        respond_problem(ex, 405, "This page does not take that method.", page->answer == post_reload ? "POST" : "GET, HEAD");
     else
         page->answer(admin, ex);
 }

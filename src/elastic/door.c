@@ -7,14 +7,21 @@
 #include <unistd.h>
 
 #define PARSE_ON_LOOP_MAX (64u << 10) /* larger bodies are parsed in the pool */
+#define RELOAD_RETRY_MS   1000
 
 /* ---- life ---- */
 
-/* In a thread of the store: some process has changed an endpoint. A failure has been logged. */
+static bool reload(void *ctx)
+{
+    struct elastic *elastic = ctx;
+    return endpoints_load(elastic->endpoints);
+}
+
+/* In a thread of the store: some process has changed an endpoint. Without memory for the asking, the next change tells. */
 static void endpoints_changed(void *ctx)
 {
     struct elastic *elastic = ctx;
-    (void)endpoints_load(elastic->endpoints);
+    (void)retry_ask(&elastic->reload);
 }
 
 struct elastic *elastic_create(const struct elastic_options *options)
@@ -23,6 +30,7 @@ struct elastic *elastic_create(const struct elastic_options *options)
     if (elastic == NULL)
         return NULL;
     elastic->options = *options;
+    elastic->reload = (struct retry){ .loop = options->loop, .pause_ms = RELOAD_RETRY_MS, .work = reload, .ctx = elastic };
     elastic->endpoints = endpoints_create(options->store, options->seal);
     elastic->limiter = limiter_create(options->loop);
     elastic->http = http_client_create(options->loop);
@@ -40,6 +48,7 @@ void elastic_stop(struct elastic *elastic)
 {
     if (elastic == NULL)
         return;
+    retry_stop(&elastic->reload);
     http_client_destroy(elastic->http);
     elastic->http = NULL;
 }

@@ -19,6 +19,7 @@
 #include "elastic/limiter.h"
 #include "elastic/route.h"
 #include "elastic/upstream.h"
+#include "net/retry.h"
 
 #define REPLY_MAX (512u << 20)
 
@@ -27,6 +28,7 @@ struct elastic {
     struct endpoints *endpoints;
     struct limiter *limiter;
     struct store_watch *watch;
+    struct retry reload; /* when the watch says so */
     struct http_client *http; /* for endpoints of other servers */
 };
 

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "elastic/elastic.h"
 #include "iam/keys.h"
+#include "net/retry.h"
 #include "jobs/jobs.h"
 #include "objects/objects.h"
 #include "s3/s3.h"
@@ -22,6 +23,7 @@
 #include <unistd.h>
 
 #define SETTINGS_ARENA (16u << 20)
+#define KEY_RETRY_MS   1000
 
 struct server {
     const struct config *config;
@@ -56,6 +58,7 @@ struct server {
     unsigned stops_awaited;           /* listeners, the runner of jobs and the pipelines, as long as they have not stopped */
     struct signals *signals;
     struct store_watch *key_watch;
+    struct retry key_reload;          /* when the watch says so */
     pthread_mutex_t loading_keys;     /* so that nobody puts older keys in the place of newer ones */
     bool stopping;
     bool closed;                      /* the loop has ended: mail that still comes finds nothing to do */
@@ -83,6 +86,11 @@ static bool load_keys(struct server *server)
         server->iam = iam_create(snapshot);
     pthread_mutex_unlock(&server->loading_keys);
     return snapshot != NULL && server->iam != NULL;
+}
+
+static bool reload_keys(void *ctx)
+{
+    return load_keys(ctx);
 }
 
 static bool load_models(struct server *server)
@@ -122,12 +130,12 @@ static void reloaded(void *ctx)
     identity_refresh(&server->identity);
 }
 
-/* In a thread of the store: some process has changed a key. */
+/* In a thread of the store: some process has changed a key. One that was taken back must not stay because of a moment's failure. */
 static void keys_changed(void *ctx)
 {
     struct server *server = ctx;
-    if (load_keys(server))
-        loop_post(server->loop, reloaded, server);
+    if (!retry_ask(&server->key_reload))
+        log_error("changed keys were not read", LOG_STR("reason", "out of memory"));
 }
 
 /* ---- doors ---- */
@@ -571,6 +579,9 @@ static bool listen_on(struct server *server)
         .reload = reload,
         .reloaded = reloaded,
     };
+    server->key_reload = (struct retry){
+        .loop = server->loop, .pause_ms = KEY_RETRY_MS, .work = reload_keys, .done = reloaded, .ctx = server
+    };
     server->key_watch = store_watch(server->store, VIEW(IAM_KEY_KIND), keys_changed, server);
     if (server->key_watch == NULL)
         return complain("start", "out of memory");
@@ -647,6 +658,7 @@ static void close_all(struct server *server)
 {
     server->closed = true;
     signals_stop(server->signals);
+    retry_stop(&server->key_reload);
     if (server->jobs != NULL)
         jobs_stop(server->jobs);
     if (server->key_watch != NULL)

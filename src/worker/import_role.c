@@ -5,6 +5,7 @@
 #include "base/fs.h"
 #include "worker/import.h"
 #include "worker/model.h"
+#include "worker/sandbox.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -20,6 +20,7 @@
 #define ARENA_MAX    ((size_t)4 << 30)
 #define JSON_MAX     (256u << 20) /* tokenizer.json of a large vocabulary */
 #define NAME_MAX_LEN 128
+#define NICENESS     10           /* below the workers that answer */
 
 /* ---- what the steps use ---- */
 
@@ -359,13 +360,11 @@ static bool read_options(struct import *im, int argc, char **argv)
     return true;
 }
 
-/* Foreign files are parsed here: no new privileges, no core files, and room is left for everybody else. */
-static void be_modest(void)
+/* Foreign files are parsed here: from now on files can be read and written, and nothing else be done; everybody else goes first. */
+static bool be_modest(void)
 {
-    struct rlimit none = { 0, 0 };
-    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-    setrlimit(RLIMIT_CORE, &none);
-    setpriority(PRIO_PROCESS, 0, 10);
+    (void)setpriority(PRIO_PROCESS, 0, NICENESS);
+    return sandbox_begin(STDERR_FILENO, true) && sandbox_seal(SANDBOX_FILES);
 }
 
 int import_role(int argc, char **argv)
@@ -375,9 +374,10 @@ int import_role(int argc, char **argv)
     struct buf manifest = BUF_INIT(1u << 20);
     if (im.arena == NULL)
         return 1;
-    be_modest();
     if (!model_find_backends())
         import_tell(&im, "UnsupportedModel", "the engine's libraries for this processor are missing");
+    else if (!be_modest())
+        import_tell_system(&im, "CannotStart", "the system refused the sandbox");
     else if (read_options(&im, argc, argv))
         run(&im, &result, &manifest);
     print_result(&im, &result, buf_view(&manifest));

@@ -10,12 +10,11 @@
 struct role_row {
     const char *name;
     int (*run)(int fd);
-    bool may_write;
 };
 
 static const struct role_row roles[] = {
-    { "model", model_role, false },
-    { "documents", documents_role, false },
+    { "model", model_role },
+    { "documents", documents_role },
 };
 
 static const struct role_row *find_role(struct view name)
@@ -48,7 +47,7 @@ int main(int argc, char **argv)
     }
     if (role == NULL || fd < 3 || fd > INT32_MAX)
         return usage();
-    if (!sandbox_begin((int)fd, role->may_write)) {
+    if (!sandbox_begin((int)fd, false)) {
         fputs("craton-worker: the system refused the sandbox\n", stderr);
         return 1;
     }

@@ -40,21 +40,33 @@ static const int compute_calls[] = {
 #endif
 };
 
-/* What no worker may do, however much a driver needs. */
+/* What no worker may do, however much a driver or an import needs. */
 static const int forbidden_calls[] = {
     SYS_execve, SYS_execveat, SYS_ptrace, SYS_process_vm_readv, SYS_process_vm_writev, SYS_socket, SYS_connect, SYS_bind,
     SYS_listen, SYS_accept, SYS_accept4, SYS_mount, SYS_umount2, SYS_pivot_root, SYS_chroot, SYS_setuid, SYS_setgid,
     SYS_setns, SYS_unshare, SYS_bpf, SYS_keyctl, SYS_add_key, SYS_request_key, SYS_kexec_load, SYS_init_module,
     SYS_finit_module, SYS_delete_module, SYS_reboot, SYS_swapon, SYS_swapoff, SYS_settimeofday, SYS_clock_settime,
-    SYS_perf_event_open, SYS_userfaultfd, SYS_io_uring_setup, SYS_unlinkat, SYS_renameat2, SYS_linkat, SYS_symlinkat,
+    SYS_perf_event_open, SYS_userfaultfd, SYS_io_uring_setup, SYS_linkat, SYS_symlinkat,
 #ifdef SYS_fork
-    SYS_fork, SYS_vfork, SYS_unlink, SYS_rename, SYS_link, SYS_symlink,
+    SYS_fork, SYS_vfork, SYS_link, SYS_symlink,
+#endif
+};
+
+/* What only an import does with the files of its folder. */
+static const int naming_calls[] = {
+    SYS_unlinkat, SYS_renameat2,
+#ifdef SYS_renameat
+    SYS_renameat,
+#endif
+#ifdef SYS_unlink
+    SYS_unlink, SYS_rename, SYS_rmdir,
 #endif
 };
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
-_Static_assert(COUNT_OF(compute_calls) + 8 < MAX_RULES && COUNT_OF(forbidden_calls) + 8 < MAX_RULES, "the filter has room");
+_Static_assert(COUNT_OF(compute_calls) + 8 < MAX_RULES && COUNT_OF(forbidden_calls) + COUNT_OF(naming_calls) + 8 < MAX_RULES,
+               "the filter has room");
 
 static bool limit(int what, rlim_t most)
 {
@@ -96,7 +108,12 @@ static struct sock_filter answer(uint32_t value)
     return (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, value);
 }
 
-static bool install(const int *calls, size_t count, uint32_t listed, uint32_t others)
+struct call_list {
+    const int *calls;
+    size_t count;
+};
+
+static bool install(struct call_list first, struct call_list second, uint32_t listed, uint32_t others)
 {
     struct sock_filter rules[MAX_RULES];
     unsigned short at = 0;
@@ -108,9 +125,11 @@ static bool install(const int *calls, size_t count, uint32_t listed, uint32_t ot
     rules[at++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, X32_CALLS, 0, 1);
     rules[at++] = answer(SECCOMP_RET_ERRNO | EPERM);
 #endif
-    for (size_t i = 0; i < count; i++)
-        rules[at++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)calls[i],
-                                                   (uint8_t)(count - i), 0);
+    size_t count = first.count + second.count;
+    for (size_t i = 0; i < count; i++) {
+        int call = i < first.count ? first.calls[i] : second.calls[i - first.count];
+        rules[at++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)call, (uint8_t)(count - i), 0);
+    }
     rules[at++] = answer(others);
     rules[at++] = answer(listed);
     struct sock_fprog program = { .len = at, .filter = rules };
@@ -119,8 +138,11 @@ static bool install(const int *calls, size_t count, uint32_t listed, uint32_t ot
 
 bool sandbox_seal(enum sandbox_profile profile)
 {
+    static const struct call_list none = { NULL, 0 }, compute = { compute_calls, COUNT_OF(compute_calls) },
+                                  forbidden = { forbidden_calls, COUNT_OF(forbidden_calls) },
+                                  naming = { naming_calls, COUNT_OF(naming_calls) };
     uint32_t refuse = SECCOMP_RET_ERRNO | EPERM;
     if (profile == SANDBOX_COMPUTE)
-        return install(compute_calls, COUNT_OF(compute_calls), SECCOMP_RET_ALLOW, refuse);
-    return install(forbidden_calls, COUNT_OF(forbidden_calls), refuse, SECCOMP_RET_ALLOW);
+        return install(compute, none, SECCOMP_RET_ALLOW, refuse);
+    return install(forbidden, profile == SANDBOX_FILES ? none : naming, refuse, SECCOMP_RET_ALLOW);
 }

@@ -10,7 +10,8 @@
 
 enum sandbox_profile {
     SANDBOX_COMPUTE,                                        /* memory, threads, open descriptors, and nothing else */
-    SANDBOX_DEVICES,                                        /* beside a GPU driver: all but new programs, sockets, tracing */
+    SANDBOX_DEVICES,                                        /* beside a GPU driver: all but new programs, sockets, tracing, names */
+    SANDBOX_FILES,                                          /* the same, but files may be renamed and removed */
 };
 
 /* Closes all descriptors but 0, 1, 2 and keep_fd, forbids new privileges and core dumps, and lowers the process below the server.

@@ -126,3 +126,12 @@ def check_histograms(types, samples):
 
 def test_metrics_are_for_administrators(server):
     assert httpx.get(server.url + "/_craton/metrics", timeout=30).status_code in (401, 403)
+
+
+def test_a_page_names_the_methods_that_it_takes(server, bearer):
+    headers = {"Authorization": f"Bearer {bearer}"}
+    for method, page, allowed in (("POST", "health", "GET, HEAD"), ("DELETE", "metrics", "GET, HEAD"), ("GET", "reload", "POST"),
+                                  ("HEAD", "reload", "POST")):
+        reply = httpx.request(method, f"{server.url}/_craton/{page}", headers=headers, timeout=30)
+        assert (reply.status_code, reply.headers["allow"]) == (405, allowed)
+    assert httpx.head(server.url + "/_craton/health", timeout=30).status_code == 200

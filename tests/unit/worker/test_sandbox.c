@@ -145,6 +145,39 @@ static void beginning_lowers_limits_priority_and_closes_descriptors(void **state
     assert_int_equal(in_child(is_nice), 0);
 }
 
+static bool file_is_made_renamed_and_removed(void)
+{
+    char from[] = "/tmp/craton-sandbox-XXXXXX", to[64];
+    int fd = mkstemp(from);
+    snprintf(to, sizeof to, "%s.new", from);
+    return fd >= 0 && write(fd, "x", 1) == 1 && rename(from, to) == 0 && unlink(to) == 0;
+}
+
+static bool rename_is_refused(void)
+{
+    return rename("/tmp/no-such-file", "/tmp/neither") < 0 && errno == EPERM;
+}
+
+static bool may_in(enum sandbox_profile profile, bool (*attempt)(void))
+{
+    int status = -1;
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(sandbox_begin(3, true) && sandbox_seal(profile) && attempt() ? 0 : 1);
+    assert_true(pid > 0 && waitpid(pid, &status, 0) == pid);
+    return status == 0;
+}
+
+static void import_changes_files_and_still_starts_reaches_and_traces_nothing(void **state)
+{
+    (void)state;
+    assert_true(may_in(SANDBOX_FILES, file_is_made_renamed_and_removed));
+    assert_true(may_in(SANDBOX_FILES, exec_is_refused));
+    assert_true(may_in(SANDBOX_FILES, socket_is_refused));
+    assert_true(may_in(SANDBOX_FILES, trace_is_refused));
+    assert_true(may_in(SANDBOX_DEVICES, rename_is_refused));
+}
+
 static void *open_in_thread(void *ctx)
 {
     pthread_barrier_wait(ctx);
@@ -181,6 +214,7 @@ int main(void)
         cmocka_unit_test(computing_worker_can_do_nothing_but_compute),
         cmocka_unit_test(worker_beside_a_driver_still_starts_reaches_and_traces_nothing),
         cmocka_unit_test(beginning_lowers_limits_priority_and_closes_descriptors),
+        cmocka_unit_test(import_changes_files_and_still_starts_reaches_and_traces_nothing),
         cmocka_unit_test(filter_binds_threads_that_run_already),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
