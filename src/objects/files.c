@@ -8,9 +8,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #define PLACE_SIZE (ID_SIZE + 3)
@@ -30,6 +32,14 @@ static int open_dir(const char *dir, const char *name)
     return fd >= 0 ? fd : -errno;
 }
 
+/* The journals of these take a new name and the file that it names in one transaction, which the file's sync waits for. Elsewhere the
+ * directory needs a sync of its own. */
+static bool names_follow_files(int fd)
+{
+    struct statfs fs;
+    return fstatfs(fd, &fs) == 0 && (fs.f_type == EXT4_SUPER_MAGIC || fs.f_type == XFS_SUPER_MAGIC);
+}
+
 bool files_open_dirs(struct objects *objects, const char *dir, char *error, size_t error_size)
 {
     char reason[128];
@@ -45,6 +55,7 @@ bool files_open_dirs(struct objects *objects, const char *dir, char *error, size
         }
         *rows[i].fd = fd;
     }
+    objects->names_follow_files = names_follow_files(objects->data_fd);
     return true;
 }
 
@@ -104,8 +115,8 @@ static int sync_fan(struct objects *objects, const char *id)
     return code;
 }
 
-/* The name comes before the sync, so that one commit of the file system's journal takes both. Nobody looks at the name until a record
- * gives it. */
+/* The name comes before the sync, so that one transaction of the file system takes both. Nobody looks at the name until a record gives
+ * it. */
 int files_place(struct objects *objects, const char *id, int fd)
 {
     char place[PLACE_SIZE];
@@ -118,7 +129,7 @@ int files_place(struct objects *objects, const char *id, int fd)
     }
     if (code == 0 && fsync(fd) != 0)
         code = -errno;
-    return code == 0 ? sync_fan(objects, id) : code;
+    return code == 0 && !objects->names_follow_files ? sync_fan(objects, id) : code;
 }
 
 int files_doubt(struct objects *objects, const char *id)

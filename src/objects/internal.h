@@ -33,6 +33,7 @@ struct objects {
     const struct clock *clock;
     struct arena *arena;                                    /* what lives as long as this */
     int data_fd, pending_fd;
+    bool names_follow_files;                                /* a file's sync makes its names durable too */
     struct object_remote *remotes;
     size_t remote_count;
     struct view account;

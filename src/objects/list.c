@@ -136,6 +136,7 @@ struct store_cursor {
     struct store_page page;
     size_t at;
     size_t chunk;                                           /* records to read the next time */
+    bool leaps;                                             /* there is a delimiter: nobody knows how many will be of use */
     bool ended;                                             /* nothing comes behind the chunk */
 };
 
@@ -174,9 +175,10 @@ static enum object_status store_seek(struct cursor *cursor, struct view from, st
     if (c->at == c->page.count) {
         if (c->ended)
             return OBJECT_OK;
-        bool leapt = passed > 1;                            /* keys in between were of no use */
-        c->chunk = leapt ? CHUNK_MIN : 2 * c->chunk < CHUNK_MAX ? 2 * c->chunk : CHUNK_MAX;
+        if (passed > 1)                                     /* keys in between were of no use */
+            c->chunk = CHUNK_MIN;
         enum object_status status = read_chunk(c, from);
+        c->chunk = !c->leaps ? CHUNK_MIN : 2 * c->chunk < CHUNK_MAX ? 2 * c->chunk : CHUNK_MAX;
         if (status != OBJECT_OK || c->page.count == 0)
             return status;
     }
@@ -197,7 +199,8 @@ static enum object_status list_store(struct objects *objects, struct arena *aren
         return OBJECT_NO_MEMORY;
     }
     c.before_len = list_after_prefix(c.first.id, c.before);
-    c.chunk = list->delimiter.len > 0 ? CHUNK_MIN / 2 : (list->limit + 2) / 2;
+    c.leaps = list->delimiter.len > 0;
+    c.chunk = c.leaps ? CHUNK_MIN : list->limit < CHUNK_MAX ? list->limit + 1 : CHUNK_MAX;     /* one more tells that there is more */
     enum object_status status = list_grouped(&c.cursor, arena, list, out);
     arena_destroy(c.arena);
     return status;
