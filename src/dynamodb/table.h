@@ -41,8 +41,8 @@ struct table {
 
 struct table_select {
     const struct table_index *index;                        /* NULL: the table itself */
-    struct view hash;                                       /* only items with this hash key; ptr NULL: any */
-    struct view from, to;                                   /* bounds of the order attribute, inclusive; ptr NULL: open */
+    struct view hash;                                       /* only items with this hash key, as the client wrote it; ptr NULL: any */
+    struct view from, to;                                   /* bounds of an order attribute of type 'S', inclusive; ptr NULL: open */
     bool descending;
 };
 
@@ -56,11 +56,9 @@ struct table_source {
     /* AWS_RESOURCE_NOT_FOUND when no table has this name. */
     enum aws_status (*find)(void *ctx, struct view account, struct view region, struct view name, struct arena *arena,
                             struct table *out);
-    /* Writes the items. Anything but AWS_OK: they could not be read. */
+    /* Writes the items by the order attribute and then by the table's hash key, both falling when select->descending; strings by
+     * their bytes, numbers by value. Anything but AWS_OK: they could not be read. */
     enum aws_status (*items)(void *ctx, const struct table *table, const struct table_select *select, struct table_items *out);
-    /* Items come by the order attribute and then by the table's hash key, both falling when select->descending; strings by their
-     * bytes. Then reading stops when a page is full. */
-    bool ordered;
 };
 
 void item_begin(struct table_items *items);

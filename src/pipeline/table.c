@@ -255,5 +255,5 @@ static enum aws_status read_items(void *ctx, const struct table *table, const st
 
 struct table_source pipelines_tables(struct pipelines *pipelines)
 {
-    return (struct table_source){ .ctx = pipelines, .tables = list_tables, .find = find_table, .items = read_items, .ordered = true };
+    return (struct table_source){ .ctx = pipelines, .tables = list_tables, .find = find_table, .items = read_items };
 }

@@ -12,6 +12,7 @@ size_t handlers_all(const struct handler_contexts *contexts, struct handler_set 
         { async_handlers, async_handler_count, contexts->async },
         { pipeline_handlers, pipeline_handler_count, contexts->pipelines },
         { sts_handlers, sts_handler_count, NULL },
+        { dynamodb_handlers, dynamodb_handler_count, contexts->dynamodb },
         { batch_handlers, batch_handler_count, contexts->batch },
         { tags_handlers, tags_handler_count, contexts->tags },
     };

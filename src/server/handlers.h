@@ -5,16 +5,18 @@
 #include "async/async.h"
 #include "aws/front.h"
 #include "batch/batch.h"
+#include "dynamodb/dynamodb.h"
 #include "pipeline/pipeline.h"
 #include "runtime/runtime.h"
 #include "tags/tags.h"
 
-#define HANDLER_SETS 7
+#define HANDLER_SETS 8
 
 /* What the handlers of each capability need: their call_context(). All NULL when only names are wanted. */
 struct handler_contexts {
     struct runtime *runtime;
     struct models *models;
+    struct dynamodb *dynamodb;
     struct async *async;
     struct pipelines *pipelines;
     struct batch *batch;

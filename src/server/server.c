@@ -43,6 +43,8 @@ struct server {
     struct metrics *metrics;
     struct runtime runtime;
     struct pipelines *pipelines;
+    struct table_source tables[1];    /* what DynamoDB clients can read */
+    struct dynamodb dynamodb;
     struct batch *batch;
     struct tags tags;
     struct async *async;
@@ -458,6 +460,8 @@ static bool open_doors(struct server *server)
     server->pipelines = pipelines_create(&pipelines);
     if (server->pipelines == NULL)
         return complain("pipelines", "out of memory");
+    server->tables[0] = pipelines_tables(server->pipelines);
+    server->dynamodb = (struct dynamodb){ server->tables, sizeof(server->tables) / sizeof(server->tables[0]) };
     struct batch_options batch;
     settings_batch(server->config, &batch);
     batch.store = server->store;
@@ -473,6 +477,7 @@ static bool open_doors(struct server *server)
     if (server->async == NULL)
         return complain("asynchronous invocations", "out of memory");
     const struct handler_contexts contexts = { .runtime = &server->runtime, .models = server->models, .pipelines = server->pipelines,
+                                               .dynamodb = &server->dynamodb,
                                                .async = server->async, .batch = server->batch, .tags = &server->tags };
     server->runtime = (struct runtime){ .loop = server->loop, .engine = server->engine, .models = server->models };
     aws_front_defaults(&front);
