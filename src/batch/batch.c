@@ -4,7 +4,7 @@
 
 #define RUNS 100                                            /* threads; most wait until they may be in progress */
 
-static const char *const working[] = { "Submitted", "Validating", "Scheduled", "InProgress", "Stopping", NULL };
+static const char *const working[] = { "Stopping", "InProgress", "Scheduled", "Validating", "Submitted", NULL };
 
 struct batch *batch_create(const struct batch_options *options)
 {

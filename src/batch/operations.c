@@ -167,7 +167,8 @@ enum aws_status create_model_invocation_job(struct call *call)
         return fail_store(call, status);
     if (full)
         return call_fail(call, AWS_SERVICE_QUOTA_EXCEEDED, "The model " VIEW_FMT " has %u active batch inference jobs, which is the limit. "
-                         "Wait for one to end, or stop one.", VIEW_ARG(batch_model_key(job.request.model_id)), batch->options.jobs_per_model);
+                         "Wait for one to end, or stop one.", VIEW_ARG(batch_model_key(job.request.model_id)),
+                         batch->options.jobs_per_model);
     return reply_arn(call, &job.key);
 }
 

@@ -448,13 +448,14 @@ static enum course work(struct window *window)
     while (course == COURSE_ON && window->open > 0) {
         bool moved = launch(window);
         course = take_landed(window, &moved);
-        if (course == COURSE_ON && segment_is_due(window))
-            course = save_segment(window);
+        bool due = course == COURSE_ON && segment_is_due(window);
+        if (due)
+            course = save_segment(window);                  /* what it held back can go on: no waiting after it */
         else if (course == COURSE_ON)
             course = show_message(window);
         if (course == COURSE_ON)
             course = run_course(window->run);
-        if (course == COURSE_ON && !moved && window->open > 0)
+        if (course == COURSE_ON && !moved && !due && window->open > 0)
             job_wait(window->run->job, idle_ms(window));
     }
     return course;

@@ -30,14 +30,10 @@ static inline int remove_one(const char *path, const struct stat *status, int ty
     return remove(path);
 }
 
-static inline void fixture_open(struct fixture *fixture)
+static inline void fixture_reopen(struct fixture *fixture)
 {
     char path[128], error[256];
     struct store_error store_error;
-    snprintf(fixture->dir, sizeof(fixture->dir), "/tmp/craton-batch-XXXXXX");
-    assert_non_null(mkdtemp(fixture->dir));
-    fixture->clock = clock_manual_create(START_MS);
-    fixture->arena = arena_create(64 << 20);
     snprintf(path, sizeof(path), "%s/store/craton.db", fixture->dir);
     fixture->store = store_open(path, fixture->clock, &store_error);
     assert_non_null(fixture->store);
@@ -49,10 +45,24 @@ static inline void fixture_open(struct fixture *fixture)
     assert_non_null(fixture->objects);
 }
 
-static inline void fixture_close(struct fixture *fixture)
+static inline void fixture_shut(struct fixture *fixture)
 {
     objects_close(fixture->objects);
     store_close(fixture->store);
+}
+
+static inline void fixture_open(struct fixture *fixture)
+{
+    snprintf(fixture->dir, sizeof(fixture->dir), "/tmp/craton-batch-XXXXXX");
+    assert_non_null(mkdtemp(fixture->dir));
+    fixture->clock = clock_manual_create(START_MS);
+    fixture->arena = arena_create(64 << 20);
+    fixture_reopen(fixture);
+}
+
+static inline void fixture_close(struct fixture *fixture)
+{
+    fixture_shut(fixture);
     arena_destroy(fixture->arena);
     clock_manual_destroy(fixture->clock);
     assert_int_equal(nftw(fixture->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
