@@ -39,7 +39,7 @@ struct metrics *metrics_create(size_t operation_count)
         return NULL;
     metrics->operation_count = operation_count;
     metrics->count = operation_count + 1;
-    metrics->operations = calloc(metrics->count + METRICS_NAMES_MAX, sizeof(*metrics->operations));
+    metrics->operations = calloc(metrics->count + METRICS_NAMES_MAX, sizeof(struct operation_metrics *));
     if (metrics->operations == NULL) {
         free(metrics);
         return NULL;

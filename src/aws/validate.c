@@ -214,7 +214,8 @@ static bool base64_size(struct view text, double *size)
         if (!digit)
             return false;
     }
-    *size = (double)(digits / 4 * 3 + (digits % 4 > 0 ? digits % 4 - 1 : 0));
+    size_t bytes = digits / 4 * 3 + (digits % 4 > 0 ? digits % 4 - 1 : 0);
+    *size = (double)bytes;
     return digits % 4 != 1 && (padding == 0 || text.len % 4 == 0);
 }
 

@@ -73,6 +73,7 @@ static size_t first_character(struct view prompt)
 static const struct mark *mark_at(const struct marked *dialect, struct view rest, bool first, size_t *len)
 {
     for (size_t i = 0; i < dialect->mark_count; i++) {
+        /* The analyzer thinks that the tables above can change. NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
         struct view text = dialect->marks[i].text;
         if (first && !view_starts_with(rest, text))
             text = without_leading_newlines(text);

@@ -155,6 +155,7 @@ struct http_exchange {
     uint64_t received;                                      /* HTTP/2: body bytes */
     uint64_t progress;                                      /* HTTP/2: body bytes since time was last looked at */
     uint64_t take_by_ms;                                    /* HTTP/2: the answer waits for window, until then; 0: it does not */
+    uint64_t taken;                                         /* HTTP/2: bytes of it since it has waited */
     size_t unacknowledged;                                  /* HTTP/2: body bytes whose window has not been given back */
 };
 

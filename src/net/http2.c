@@ -11,7 +11,9 @@
 
 #define STREAM_WINDOW     (256 * 1024)
 #define CONNECTION_WINDOW (4 * 1024 * 1024)
-#define PROGRESS_BYTES    (16u * 1024)  /* a body that brings fewer in body_timeout_ms is too slow */
+/* A body that brings fewer in body_timeout_ms is too slow, and so is a client that takes fewer of a waiting answer in
+ * idle_timeout_ms: with the usual ten minutes, that is 27 bytes a second. */
+#define PROGRESS_BYTES    (16u * 1024)
 #define DRAIN_MAX         (32u << 20)   /* of a body whose answer is sent; a little more than the largest body that is wanted */
 
 /* A peer may not make us work for nothing: answers to PING and SETTINGS in the queue, entries of one SETTINGS frame,
@@ -74,13 +76,23 @@ static bool answer_waits(const struct http_exchange *ex)
     return ex->answer != ANSWER_BROKEN && exchange_out(ex).len > 0;
 }
 
-/* A client that gives no window may not hold an answer for ever. As over HTTP/1.1, it has the idle time to take something. */
+/* A client that gives no window, or a byte of it now and then, may not hold an answer for ever. As over HTTP/1.1, it has the idle
+ * time to take what waits, or enough of it. */
 static void note_stalled_answers(struct http2 *h2)
 {
     const struct front *front = h2->session.link->front;
     for (struct http_exchange *ex = h2->session.first; ex != NULL; ex = ex->next)
-        if (ex->take_by_ms == 0 && answer_waits(ex))
+        if (ex->take_by_ms == 0 && answer_waits(ex)) {
             ex->take_by_ms = loop_now_ms(front->loop) + front->options.idle_timeout_ms;
+            ex->taken = 0;
+        }
+}
+
+static void note_taken(struct http_exchange *ex, size_t len)
+{
+    ex->taken += len;
+    if (ex->taken >= PROGRESS_BYTES || exchange_out(ex).len == 0)
+        ex->take_by_ms = 0;                                 /* and a new one, when more waits */
 }
 
 static uint64_t sooner(uint64_t one_ms, uint64_t other_ms)  /* 0: none */
@@ -328,7 +340,7 @@ static ssize_t read_answer(nghttp2_session *ng, int32_t stream_id, uint8_t *plac
     if (bytes.len > 0) {
         memcpy(place, bytes.ptr, bytes.len);
         exchange_out_use(ex, bytes.len);
-        ex->take_by_ms = 0;
+        note_taken(ex, bytes.len);
     }
     if (exchange_out_done(ex))
         *flags |= NGHTTP2_DATA_FLAG_EOF;

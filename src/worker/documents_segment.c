@@ -46,7 +46,9 @@ static bool find_words(struct segmenter *segmenter, struct arena *arena, struct 
     UText utext = UTEXT_INITIALIZER;
     struct ends ends = { .count = 0 };
     bool found = begin(segmenter->words, text, &utext);
-    int32_t at = found ? ubrk_first(segmenter->words) : UBRK_DONE;
+    int32_t at;
+    if (found)
+        (void)ubrk_first(segmenter->words);                 /* 0 */
     while (found && (at = ubrk_next(segmenter->words)) != UBRK_DONE)
         found = add(&ends, arena, at, ubrk_getRuleStatus(segmenter->words) >= UBRK_WORD_NONE_LIMIT);
     utext_close(&utext);
@@ -61,7 +63,9 @@ static bool find_sentences(struct segmenter *segmenter, struct arena *arena, str
     uint32_t *places = NULL;
     size_t count = 0, capacity = 0;
     bool found = begin(segmenter->sentences, text, &utext);
-    int32_t at = found ? ubrk_first(segmenter->sentences) : UBRK_DONE;
+    int32_t at;
+    if (found)
+        (void)ubrk_first(segmenter->sentences);
     while (found && (at = ubrk_next(segmenter->sentences)) != UBRK_DONE) {
         if (count == capacity) {
             size_t wider = capacity * 2 + 64;

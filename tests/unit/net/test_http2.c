@@ -310,17 +310,34 @@ static void answers_that_never_get_a_window_are_reset(void **state)
 static void an_answer_that_is_taken_slowly_is_not_reset(void **state)
 {
     (void)state;
-    offer_window(the_client, 100);
+    offer_window(the_client, 10000);
     the_client->lazy = true;
-    struct client_stream *stream = client_get(the_client, "/stream?n=5&size=100");
-    for (size_t taken = 100; taken <= 500; taken += 100) {  /* longer than idle_timeout_ms in all, but never at a stretch */
+    struct client_stream *stream = client_get(the_client, "/stream?n=5&size=10000");
+    for (size_t taken = 10000; taken <= 50000; taken += 10000) {    /* longer than idle_timeout_ms in all, but never at a stretch */
         while (client_step(the_client, 300))
             ;
         assert_int_equal(stream->body.len, taken);
-        nghttp2_session_consume(the_client->ng, 1, 100);
+        nghttp2_session_consume(the_client->ng, 1, 10000);
     }
     client_run(the_client, 1);
     assert_int_equal(stream->error, NGHTTP2_NO_ERROR);
+}
+
+static void an_answer_that_is_taken_byte_by_byte_is_reset(void **state)
+{
+    (void)state;
+    offer_window(the_client, 100);
+    the_client->lazy = true;
+    struct client_stream *stream = client_get(the_client, "/stream?n=5&size=10000");
+    for (int i = 0; i < 100 && !stream->closed; i++) {
+        while (client_step(the_client, 100))
+            ;
+        if (!stream->closed)
+            assert_int_equal(nghttp2_submit_window_update(the_client->ng, NGHTTP2_FLAG_NONE, 1, 1), 0);
+        client_flush(the_client);
+    }
+    assert_true(stream->closed && stream->body.len > 100 && stream->body.len < 200);
+    assert_int_equal(stream->error, NGHTTP2_INTERNAL_ERROR);
 }
 
 static void a_reset_stream_ends_its_exchange_alone(void **state)
@@ -535,6 +552,7 @@ int main(void)
         WITH_SERVER(a_client_without_window_stops_the_writer),
         WITH_SERVER(answers_that_never_get_a_window_are_reset),
         WITH_SERVER(an_answer_that_is_taken_slowly_is_not_reset),
+        WITH_SERVER(an_answer_that_is_taken_byte_by_byte_is_reset),
         WITH_SERVER(a_reset_stream_ends_its_exchange_alone),
         WITH_SERVER(a_client_that_hangs_up_ends_all_its_exchanges),
         WITH_SERVER(a_broken_stream_is_reset),
