@@ -1,25 +1,18 @@
 /* families/claude_messages_write.c - answers in the words of Anthropic's Messages; see claude_messages.h. */
 #include "families/claude_messages.h"
 
-static const char *stop_reason(const struct engine_end *end)
-{
-    switch (end->reason) {
-    case GEN_END:
-        return "end_turn";
-    case GEN_STOP_SEQUENCE:
-        return "stop_sequence";
-    case GEN_TOOL_USE:
-        return "tool_use";
-    case GEN_CONTEXT_FULL:
-        return "model_context_window_exceeded";
-    default:
-        return "max_tokens";
-    }
-}
+static const char *const stop_reasons[] = {
+    [GEN_END] = "end_turn",
+    [GEN_MAX_TOKENS] = "max_tokens",
+    [GEN_STOP_SEQUENCE] = "stop_sequence",
+    [GEN_TOOL_USE] = "tool_use",
+    [GEN_MALFORMED] = "max_tokens",
+    [GEN_CONTEXT_FULL] = "model_context_window_exceeded",
+};
 
 static void write_stop(struct json_writer *out, const struct engine_end *end)
 {
-    json_put_cstr(out, "stop_reason", stop_reason(end));
+    json_put_cstr(out, "stop_reason", stop_reasons[end->reason]);
     if (end->reason == GEN_STOP_SEQUENCE)
         json_put_string(out, "stop_sequence", end->stop);
     else

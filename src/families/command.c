@@ -65,19 +65,14 @@ static enum aws_status command_parse(struct family_input *in, struct model_reque
     return native_done(in);
 }
 
-static const char *finish_reason(const struct engine_end *end)
-{
-    switch (end->reason) {
-    case GEN_END:
-    case GEN_STOP_SEQUENCE:
-    case GEN_TOOL_USE:
-        return "COMPLETE";
-    case GEN_MALFORMED:
-        return "ERROR";
-    default:
-        return "MAX_TOKENS";
-    }
-}
+static const char *const finish_reasons[] = {
+    [GEN_END] = "COMPLETE",
+    [GEN_MAX_TOKENS] = "MAX_TOKENS",
+    [GEN_STOP_SEQUENCE] = "COMPLETE",
+    [GEN_TOOL_USE] = "COMPLETE",
+    [GEN_MALFORMED] = "ERROR",
+    [GEN_CONTEXT_FULL] = "MAX_TOKENS",
+};
 
 static void write_likelihoods(struct json_writer *out, const struct token_prob *probs, size_t count)
 {
@@ -108,7 +103,7 @@ static void write_response(struct family_stream *stream, struct json_writer *out
     json_object(out);
     json_put_string(out, "id", native_uuid(stream->arena));
     json_put_string(out, "text", text);
-    json_put_cstr(out, "finish_reason", finish_reason(end));
+    json_put_cstr(out, "finish_reason", finish_reasons[end->reason]);
     if (result != NULL && result->prob_count > 0)
         write_likelihoods(out, result->probs, result->prob_count);
     json_end(out);
@@ -155,7 +150,7 @@ static void command_end(struct family_stream *stream, const struct engine_end *e
         send_text(stream, VIEW("<EOS_TOKEN>"), out);
     struct json_writer chunk = chunk_open(stream);
     json_put_bool(&chunk, "is_finished", true);
-    json_put_cstr(&chunk, "finish_reason", finish_reason(end));
+    json_put_cstr(&chunk, "finish_reason", finish_reasons[end->reason]);
     json_key(&chunk, "response");
     json_object(&chunk);
     write_response(stream, &chunk, text, NULL, end);

@@ -297,21 +297,14 @@ static enum aws_status command_r_parse(struct family_input *in, struct model_req
 
 /* ---- out ---- */
 
-static const char *finish_reason(const struct engine_end *end)
-{
-    switch (end->reason) {
-    case GEN_END:
-    case GEN_STOP_SEQUENCE:
-    case GEN_TOOL_USE:
-        return "COMPLETE";
-    case GEN_MALFORMED:
-        return "ERROR";
-    case GEN_CONTEXT_FULL:
-        return "ERROR_LIMIT";
-    default:
-        return "MAX_TOKENS";
-    }
-}
+static const char *const finish_reasons[] = {
+    [GEN_END] = "COMPLETE",
+    [GEN_MAX_TOKENS] = "MAX_TOKENS",
+    [GEN_STOP_SEQUENCE] = "COMPLETE",
+    [GEN_TOOL_USE] = "COMPLETE",
+    [GEN_MALFORMED] = "ERROR",
+    [GEN_CONTEXT_FULL] = "ERROR_LIMIT",
+};
 
 static void write_turn(struct json_writer *out, const char *role, struct view message)
 {
@@ -365,7 +358,7 @@ static void write_response(struct family_stream *stream, struct json_writer *out
     write_calls(stream, out, calls, call_count);
     if (state != NULL)
         write_history(out, state, text);
-    json_put_cstr(out, "finish_reason", finish_reason(end));
+    json_put_cstr(out, "finish_reason", finish_reasons[end->reason]);
     json_key(out, "meta");
     json_object(out);
     json_key(out, "api_version");
@@ -442,7 +435,7 @@ static void command_r_end(struct family_stream *stream, const struct engine_end 
         chunk_close(stream, &chunk, out);
     }
     struct json_writer chunk = open_event(stream, "stream-end", true);
-    json_put_cstr(&chunk, "finish_reason", finish_reason(end));
+    json_put_cstr(&chunk, "finish_reason", finish_reasons[end->reason]);
     json_key(&chunk, "response");
     json_object(&chunk);
     write_response(stream, &chunk, view_of(state->text.ptr, state->text.len), calls, state->call_count, end);

@@ -312,19 +312,14 @@ static enum aws_status nova_parse(struct family_input *in, struct model_request 
 
 /* ---- out ---- */
 
-static const char *stop_reason(const struct engine_end *end)
-{
-    switch (end->reason) {
-    case GEN_END:
-        return "end_turn";
-    case GEN_STOP_SEQUENCE:
-        return "stop_sequence";
-    case GEN_TOOL_USE:
-        return "tool_use";
-    default:
-        return "max_tokens";
-    }
-}
+static const char *const stop_reasons[] = {
+    [GEN_END] = "end_turn",
+    [GEN_MAX_TOKENS] = "max_tokens",
+    [GEN_STOP_SEQUENCE] = "stop_sequence",
+    [GEN_TOOL_USE] = "tool_use",
+    [GEN_MALFORMED] = "max_tokens",
+    [GEN_CONTEXT_FULL] = "max_tokens",
+};
 
 static void write_usage(struct json_writer *out, const struct nova_state *state, const struct gen_usage *usage)
 {
@@ -376,7 +371,7 @@ static void nova_result(struct family_stream *stream, const struct gen_result *r
     json_put_cstr(reply, "role", "assistant");
     json_end(reply);
     json_end(reply);
-    json_put_cstr(reply, "stopReason", stop_reason(result->end));
+    json_put_cstr(reply, "stopReason", stop_reasons[result->end->reason]);
     write_usage(reply, stream->parse_state, &result->end->usage);
     json_end(reply);
 }
@@ -475,7 +470,7 @@ static void nova_end(struct family_stream *stream, const struct engine_end *end,
 {
     stop_block(stream, out);
     struct json_writer chunk = open_event(stream, "messageStop");
-    json_put_cstr(&chunk, "stopReason", stop_reason(end));
+    json_put_cstr(&chunk, "stopReason", stop_reasons[end->reason]);
     close_event(stream, &chunk, out);
 
     chunk = open_event(stream, "metadata");

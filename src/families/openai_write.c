@@ -3,15 +3,15 @@
 
 const char *openai_reason(const struct engine_end *end)
 {
-    switch (end->reason) {
-    case GEN_TOOL_USE:
-        return "tool_calls";
-    case GEN_END:
-    case GEN_STOP_SEQUENCE:
-        return "stop";
-    default:
-        return "length";
-    }
+    static const char *const words[] = {
+        [GEN_END] = "stop",
+        [GEN_MAX_TOKENS] = "length",
+        [GEN_STOP_SEQUENCE] = "stop",
+        [GEN_TOOL_USE] = "tool_calls",
+        [GEN_MALFORMED] = "length",
+        [GEN_CONTEXT_FULL] = "length",
+    };
+    return words[end->reason];
 }
 
 void openai_usage(struct json_writer *out, const struct engine_end *end)

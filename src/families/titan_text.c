@@ -40,19 +40,14 @@ static enum aws_status titan_text_parse(struct family_input *in, struct model_re
     return native_done(in);
 }
 
-static const char *completion_reason(const struct engine_end *end)
-{
-    switch (end->reason) {
-    case GEN_STOP_SEQUENCE:
-        return "STOP_CRITERIA_MET";
-    case GEN_MAX_TOKENS:
-    case GEN_MALFORMED:
-    case GEN_CONTEXT_FULL:
-        return "LENGTH";
-    default:
-        return "FINISH";
-    }
-}
+static const char *const completion_reasons[] = {
+    [GEN_END] = "FINISH",
+    [GEN_MAX_TOKENS] = "LENGTH",
+    [GEN_STOP_SEQUENCE] = "STOP_CRITERIA_MET",
+    [GEN_TOOL_USE] = "FINISH",
+    [GEN_MALFORMED] = "LENGTH",
+    [GEN_CONTEXT_FULL] = "LENGTH",
+};
 
 static void titan_text_result(struct family_stream *stream, const struct gen_result *result, struct json_writer *reply)
 {
@@ -64,7 +59,7 @@ static void titan_text_result(struct family_stream *stream, const struct gen_res
     json_object(reply);
     json_put_i64(reply, "tokenCount", result->end->usage.output_tokens);
     json_put_string(reply, "outputText", result->text);
-    json_put_cstr(reply, "completionReason", completion_reason(result->end));
+    json_put_cstr(reply, "completionReason", completion_reasons[result->end->reason]);
     json_end(reply);
     json_end(reply);
     json_end(reply);
@@ -95,7 +90,7 @@ static void titan_text_end(struct family_stream *stream, const struct engine_end
     json_put_string(&chunk, "outputText", VIEW(""));
     json_put_i64(&chunk, "index", 0);
     json_put_i64(&chunk, "totalOutputTextTokenCount", end->usage.output_tokens);
-    json_put_cstr(&chunk, "completionReason", completion_reason(end));
+    json_put_cstr(&chunk, "completionReason", completion_reasons[end->reason]);
     json_put_i64(&chunk, "inputTextTokenCount", end->usage.input_tokens);
     write_metrics(&chunk, metrics);
     chunk_close(stream, &chunk, out);

@@ -15,21 +15,15 @@ struct reported_usage usage_report(const struct gen_usage *usage, bool cache_poi
 
 const char *converse_stop_reason(enum gen_reason reason)
 {
-    switch (reason) {
-    case GEN_END:
-        return "end_turn";
-    case GEN_MAX_TOKENS:
-        return "max_tokens";
-    case GEN_STOP_SEQUENCE:
-        return "stop_sequence";
-    case GEN_TOOL_USE:
-        return "tool_use";
-    case GEN_MALFORMED:
-        return "malformed_model_output";
-    case GEN_CONTEXT_FULL:
-        return "model_context_window_exceeded";
-    }
-    return "end_turn";
+    static const char *const words[] = {
+        [GEN_END] = "end_turn",
+        [GEN_MAX_TOKENS] = "max_tokens",
+        [GEN_STOP_SEQUENCE] = "stop_sequence",
+        [GEN_TOOL_USE] = "tool_use",
+        [GEN_MALFORMED] = "malformed_model_output",
+        [GEN_CONTEXT_FULL] = "model_context_window_exceeded",
+    };
+    return words[reason];
 }
 
 static void write_usage(struct json_writer *out, const struct reported_usage *usage)
