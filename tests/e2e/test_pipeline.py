@@ -167,6 +167,36 @@ def test_a_file_uploaded_with_the_aws_cli_is_answered(nightly, tmp_path):
     assert "1 Completed" in shown and "questions of today.jsonl" in shown and "5 records" in shown
 
 
+def test_the_table_is_read_with_the_aws_cli_and_boto3(nightly):
+    s3 = nightly.client("s3")
+    s3.put_object(Bucket=BUCKET, Key="to-process/good.jsonl", Body=lines("capital of France", 3))
+    s3.put_object(Bucket=BUCKET, Key="to-process/bad.jsonl", Body=b"this is no JSON\n")
+    await_end(nightly, 2)
+    table = json.loads(aws(nightly, "dynamodb", "list-tables"))["TableNames"][0]
+    assert re.fullmatch(r"nightly-DynamoDBTable-[A-Z0-9]{12}", table)
+    scanned = json.loads(aws(nightly, "dynamodb", "scan", "--table-name", table))
+    good, bad = sorted(scanned["Items"], key=lambda item: item["Status"]["S"])
+    assert good["Status"] == {"S": "Completed"} and good["TotalRecordCount"] == {"N": "3"} == good["SuccessRecordCount"]
+    assert good["InputUri"]["S"] == f"s3://{BUCKET}/to-process/good.jsonl" and good["ModelId"]["S"] == SCRIPTED
+    assert good["OutputUri"]["S"] == f"s3://{BUCKET}/processed/" + good["JobArn"]["S"].rsplit("/", 1)[1] + "/"
+    assert good["CreatedAt"]["S"] <= good["SubmittedAt"]["S"] <= good["FinishedAt"]["S"]
+    assert bad["Status"] == {"S": "Failed"} and "bad.jsonl" in bad["ErrorMessage"]["S"] and bad["Attempts"] == {"N": "1"}
+
+    dynamodb = nightly.client("dynamodb")
+    described = dynamodb.describe_table(TableName=table)["Table"]
+    assert described["KeySchema"] == [{"AttributeName": "JobId", "KeyType": "HASH"}]
+    assert described["GlobalSecondaryIndexes"][0]["IndexName"] == "Status-index"
+    key = {"JobId": good["JobId"]}
+    assert dynamodb.get_item(TableName=table, Key=key)["Item"] == good
+    failed = dynamodb.query(TableName=table, IndexName="Status-index", KeyConditionExpression="#s = :s",
+                            ExpressionAttributeNames={"#s": "Status"}, ExpressionAttributeValues={":s": {"S": "Failed"}})
+    assert failed["Items"] == [bad]
+    pages = list(dynamodb.get_paginator("scan").paginate(TableName=table, PaginationConfig={"PageSize": 1}))
+    assert sorted(item["JobId"]["S"] for page in pages for item in page["Items"]) == sorted([good["JobId"]["S"], bad["JobId"]["S"]])
+    nightly.craton("pipeline", "delete", "nightly")
+    assert dynamodb.list_tables()["TableNames"] == []
+
+
 def test_files_that_were_there_before_are_run_and_a_new_upload_is_a_new_row(scripted):
     s3 = scripted.client("s3")
     s3.create_bucket(Bucket=BUCKET)
