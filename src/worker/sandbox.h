@@ -21,4 +21,11 @@ bool sandbox_begin(int keep_fd, bool may_write);
 /* Installs the system call filter for all threads. False: the system refused. */
 bool sandbox_seal(enum sandbox_profile profile);
 
+/* Sanitizers need system calls and address space of their own, so the roles run without filter and limits under them. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANDBOX_FITS false
+#else
+#define SANDBOX_FITS true
+#endif
+
 #endif
