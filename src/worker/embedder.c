@@ -15,6 +15,7 @@ struct embedder {
     struct placed *placed;
     struct encoder_window *windows;
     size_t count;                                           /* of both */
+    size_t *loads;                                          /* tokens for each lane of the encoder, while a run is filled */
     uint64_t tokens;
 };
 
@@ -28,8 +29,9 @@ struct embedder *embedder_create(const struct embedder_options *options)
     size_t most = encoder_batch_windows(embedder->encoder);
     embedder->placed = calloc(most, sizeof(*embedder->placed));
     embedder->windows = calloc(most, sizeof(*embedder->windows));
+    embedder->loads = calloc(encoder_lanes(embedder->encoder), sizeof(*embedder->loads));
     fair_init(&embedder->queue);
-    if (embedder->placed == NULL || embedder->windows == NULL) {
+    if (embedder->placed == NULL || embedder->windows == NULL || embedder->loads == NULL) {
         embedder_destroy(embedder);
         return NULL;
     }
@@ -42,6 +44,7 @@ void embedder_destroy(struct embedder *embedder)
         return;
     free(embedder->placed);
     free(embedder->windows);
+    free(embedder->loads);
     free(embedder);
 }
 
@@ -123,32 +126,47 @@ enum priority embedder_priority(const struct embedder *embedder)
 
 /* ---- the step ---- */
 
-/* Places as many of the job's next windows as fit. False: the run is full. */
-static bool place(struct embedder *embedder, struct job *job, size_t *taken, size_t *room)
+/* Room for so many tokens on the lane that has least to do. False: the run is full. */
+static bool load_lane(struct embedder *embedder, size_t tokens)
 {
-    for (; *taken < job->window_count; (*taken)++) {
-        const struct window *window = &job->windows[*taken];
-        if (window->count > *room || embedder->count == encoder_batch_windows(embedder->encoder))
+    size_t lanes = encoder_lanes(embedder->encoder), least = 0;
+    for (size_t lane = 1; lane < lanes; lane++)
+        least = embedder->loads[lane] < embedder->loads[least] ? lane : least;
+    if (embedder->loads[least] + tokens > encoder_lane_tokens(embedder->encoder))
+        return false;
+    embedder->loads[least] += tokens;
+    return true;
+}
+
+/* Places as many of the job's next windows as fit. False: the run is full. */
+static bool place(struct embedder *embedder, struct job *job)
+{
+    for (size_t taken = job->windows_done; taken < job->window_count; taken++) {
+        const struct window *window = &job->windows[taken];
+        if (embedder->count == encoder_batch_windows(embedder->encoder) || !load_lane(embedder, window->count))
             return false;
         embedder->placed[embedder->count] = (struct placed){ job, window };
         embedder->windows[embedder->count++] = (struct encoder_window){ job->tokens + window->first, window->count };
-        *room -= window->count;
     }
     return true;
 }
 
-/* Fills a run. The jobs in it are taken out of the queue. */
+/* Fills a run. The jobs in it are taken out of the queue. Batch joins no run of live calls, which would wait for it, but has runs of
+ * its own in its turn. */
 static void fill(struct embedder *embedder)
 {
-    size_t room = encoder_batch_tokens(embedder->encoder);
-    bool fits = true;
+    bool fits = true, batch_allowed = true;
     embedder->count = 0;
-    while (fits && embedder->queue.count > 0) {
-        struct job *job = job_of_turn(fair_take(&embedder->queue, true));
-        size_t before = embedder->count, taken = job->windows_done;
-        fits = place(embedder, job, &taken, &room);
+    memset(embedder->loads, 0, encoder_lanes(embedder->encoder) * sizeof(*embedder->loads));
+    while (fits) {
+        struct fair_item *item = fair_take(&embedder->queue, batch_allowed);
+        if (item == NULL)
+            return;
+        size_t before = embedder->count;
+        fits = place(embedder, job_of_turn(item));
         if (embedder->count == before)
-            fair_push(&embedder->queue, &job->turn);
+            fair_push(&embedder->queue, item);
+        batch_allowed = batch_allowed && item->priority == PRIORITY_BATCH;
     }
 }
 

@@ -33,10 +33,10 @@ static int start(void **state)
         return -1;
     snprintf(target, sizeof(target), "%s/e5", folder);
     snprintf(load, sizeof(load),
-             "{\"path\":\"%s/model.gguf\",\"embedding\":true,\"threads\":1,\"query_prefix\":\"query: \","
+             "{\"path\":\"%s/model.gguf\",\"embedding\":true,\"threads\":2,\"query_prefix\":\"query: \","
              "\"document_prefix\":\"passage: \"}",
              target);
-    return import(target) && client_start(&client, TEST_WORKER) && client_load(&client, load, 1) ? 0 : -1;
+    return import(target) && client_start(&client, TEST_WORKER) && client_load(&client, load, 2) ? 0 : -1;
 }
 
 static int stop(void **state)
