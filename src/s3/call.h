@@ -83,6 +83,7 @@ struct s3_call {
     const struct http_request *request;
     struct arena *arena;
     char request_id[REQUEST_ID_LEN + 1];
+    enum s3_level level;
     const struct s3_route *route;                           /* NULL: none fits */
     struct view bucket, key;                                /* decoded */
     struct view copy_bucket, copy_key;                      /* of x-amz-copy-source; decoded */
@@ -153,6 +154,7 @@ void s3_reply_header(struct s3_call *call, const char *name, struct view value);
 void s3_reply_etag(struct s3_call *call, const char *name, struct view etag);      /* quoted */
 void s3_reply_checksum(struct s3_call *call, const struct object_info *info);
 struct xml_writer *s3_reply_xml(struct s3_call *call, const char *root);
+void s3_put_key(struct xml_writer *xml, const char *name, struct view key, bool encode);   /* encode: encoding-type=url */
 void s3_put_etag(struct xml_writer *xml, struct view etag);
 void s3_put_time(struct xml_writer *xml, const char *name, int64_t when_ms);
 void s3_put_checksum(struct xml_writer *xml, enum object_checksum checksum, struct view value);
@@ -161,7 +163,10 @@ void s3_reply_send(struct s3_call *call);                      /* on the loop */
 void s3_error_write(struct buf *out, const char *code, struct view message, const struct s3_call *call, struct view request_id);
 
 /* ---- handlers ---- */
-extern const struct s3_handler_row s3_bucket_rows[], s3_object_rows[], s3_list_rows[];
-extern const size_t s3_bucket_row_count, s3_object_row_count, s3_list_row_count;
+extern const struct s3_handler_row s3_bucket_rows[], s3_copy_rows[], s3_delete_rows[], s3_fixed_rows[], s3_list_rows[],
+    s3_object_rows[], s3_tagging_rows[], s3_upload_rows[];
+extern const size_t s3_bucket_row_count, s3_copy_row_count, s3_delete_row_count, s3_fixed_row_count, s3_list_row_count,
+    s3_object_row_count, s3_tagging_row_count, s3_upload_row_count;
+enum s3_error s3_part_begin(struct s3_call *call, struct object_writer **writer);   /* upload.c: of UploadPart and UploadPartCopy */
 
 #endif

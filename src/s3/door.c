@@ -112,19 +112,19 @@ static bool address(struct s3_call *call)
         call->error = s3_fail(call, S3_INVALID_URI, "%s", s3_error_text(S3_INVALID_URI));
         return false;
     }
+    call->level = call->bucket.len == 0 ? S3_SERVICE : call->key.len == 0 ? S3_BUCKET : S3_OBJECT;
+    call->route = s3_route_find(call, call->level);
     return s3_params_read(call);
 }
 
 static bool routed(struct s3_call *call)
 {
-    enum s3_level level = call->bucket.len == 0 ? S3_SERVICE : call->key.len == 0 ? S3_BUCKET : S3_OBJECT;
-    call->route = s3_route_find(call, level);
     if (call->route == NULL)
         call->error = s3_fail(call, S3_METHOD_NOT_ALLOWED, "%s", s3_error_text(S3_METHOD_NOT_ALLOWED));
     else if (call->route->served == NULL)
         call->error = s3_fail(call, S3_NOT_IMPLEMENTED, "The operation " VIEW_FMT " is not implemented by this server.",
                            VIEW_ARG(call->route->operation->name));
-    else if (level != S3_SERVICE && !bucket_name_is_valid(call->bucket))
+    else if (call->level != S3_SERVICE && !bucket_name_is_valid(call->bucket))
         call->error = s3_fail(call, S3_INVALID_BUCKET_NAME, "%s", s3_error_text(S3_INVALID_BUCKET_NAME));
     else if (call->key.len > OBJECT_KEY_MAX)
         call->error = s3_fail(call, S3_KEY_TOO_LONG, "%s", s3_error_text(S3_KEY_TOO_LONG));

@@ -8,19 +8,8 @@ struct listing {
     struct object_page page;
     uint64_t limit;
     bool encode;                                            /* encoding-type=url */
+    bool versions;                                          /* objects are written as versions */
 };
-
-/* Keys may hold what XML cannot. */
-static void put_key(struct xml_writer *xml, const struct listing *l, const char *name, struct view key)
-{
-    if (!l->encode) {
-        xml_put(xml, name, key);
-        return;
-    }
-    xml_open(xml, name);
-    percent_append(xml->out, key, true);
-    xml_close(xml);
-}
 
 static enum s3_error run(struct s3_call *call, struct listing *l, struct view after)
 {
@@ -54,8 +43,12 @@ static void put_owner(struct xml_writer *xml, const struct s3_call *call)
 static void put_object(struct xml_writer *xml, const struct s3_call *call, const struct listing *l, const struct object_info *info,
                        bool owner)
 {
-    xml_open(xml, "Contents");
-    put_key(xml, l, "Key", info->key);
+    xml_open(xml, l->versions ? "Version" : "Contents");
+    s3_put_key(xml, "Key", info->key, l->encode);
+    if (l->versions) {
+        xml_put_cstr(xml, "VersionId", "null");
+        xml_put_bool(xml, "IsLatest", true);
+    }
     s3_put_time(xml, "LastModified", info->modified_ms);
     s3_put_etag(xml, info->etag);
     if (info->checksum != OBJECT_CHECKSUM_NONE && info->checksum_value.len > 0) {
@@ -71,9 +64,9 @@ static void put_object(struct xml_writer *xml, const struct s3_call *call, const
 
 static void put_page(struct xml_writer *xml, const struct s3_call *call, const struct listing *l, bool owner)
 {
-    put_key(xml, l, "Prefix", l->list.prefix);
+    s3_put_key(xml, "Prefix", l->list.prefix, l->encode);
     if (l->list.delimiter.len > 0)
-        put_key(xml, l, "Delimiter", l->list.delimiter);
+        s3_put_key(xml, "Delimiter", l->list.delimiter, l->encode);
     if (l->encode)
         xml_put_cstr(xml, "EncodingType", "url");
     xml_put_u64(xml, "MaxKeys", l->limit);
@@ -82,7 +75,7 @@ static void put_page(struct xml_writer *xml, const struct s3_call *call, const s
         put_object(xml, call, l, &l->page.objects[i], owner);
     for (size_t i = 0; i < l->page.prefix_count; i++) {
         xml_open(xml, "CommonPrefixes");
-        put_key(xml, l, "Prefix", l->page.prefixes[i]);
+        s3_put_key(xml, "Prefix", l->page.prefixes[i], l->encode);
         xml_close(xml);
     }
 }
@@ -96,9 +89,31 @@ static enum s3_error list_objects(struct s3_call *call)
         return error;
     struct xml_writer *xml = s3_reply_xml(call, "ListBucketResult");
     xml_put(xml, "Name", call->bucket);
-    put_key(xml, &l, "Marker", marker);
+    s3_put_key(xml, "Marker", marker, l.encode);
     if (l.page.more)
-        put_key(xml, &l, "NextMarker", l.page.last);
+        s3_put_key(xml, "NextMarker", l.page.last, l.encode);
+    put_page(xml, call, &l, true);
+    xml_close(xml);
+    return S3_OK;
+}
+
+/* ListObjectVersions: each object is its only version, and that is "null". */
+static enum s3_error list_object_versions(struct s3_call *call)
+{
+    struct listing l = { 0 };
+    struct view marker = s3_param(call, "key-marker");
+    enum s3_error error = run(call, &l, marker);
+    if (error != S3_OK)
+        return error;
+    struct xml_writer *xml = s3_reply_xml(call, "ListVersionsResult");
+    xml_put(xml, "Name", call->bucket);
+    s3_put_key(xml, "KeyMarker", marker, l.encode);
+    xml_put(xml, "VersionIdMarker", s3_param(call, "version-id-marker"));
+    if (l.page.more) {
+        s3_put_key(xml, "NextKeyMarker", l.page.last, l.encode);
+        xml_put_cstr(xml, "NextVersionIdMarker", "null");
+    }
+    l.versions = true;
     put_page(xml, call, &l, true);
     xml_close(xml);
     return S3_OK;
@@ -125,7 +140,7 @@ static enum s3_error list_objects_v2(struct s3_call *call)
         buf_free(&next);
     }
     if (start.len > 0)
-        put_key(xml, &l, "StartAfter", start);
+        s3_put_key(xml, "StartAfter", start, l.encode);
     xml_put_u64(xml, "KeyCount", l.page.count + l.page.prefix_count);
     put_page(xml, call, &l, view_is(s3_param(call, "fetch-owner"), "true"));
     xml_close(xml);
@@ -135,5 +150,6 @@ static enum s3_error list_objects_v2(struct s3_call *call)
 const struct s3_handler_row s3_list_rows[] = {
     { "ListObjects", list_objects, S3_BODY_NONE },
     { "ListObjectsV2", list_objects_v2, S3_BODY_NONE },
+    { "ListObjectVersions", list_object_versions, S3_BODY_NONE },
 };
 const size_t s3_list_row_count = sizeof s3_list_rows / sizeof s3_list_rows[0];

@@ -41,6 +41,8 @@ static enum s3_error delete_object(struct s3_call *call)
     enum s3_error error = s3_open_bucket(call, &bucket);
     if (error == S3_OK)
         error = check_version(call);
+    if (error == S3_OK && s3_header(call, "if-match").len > 0)
+        error = s3_fail(call, S3_NOT_IMPLEMENTED, "The header if-match of DeleteObject is not implemented by this server.");
     if (error != S3_OK)
         return error;
     enum object_status status = object_delete(call->s3->options.objects, call->bucket, call->key);

@@ -62,6 +62,18 @@ struct xml_writer *s3_reply_xml(struct s3_call *call, const char *root)
     return &call->xml;
 }
 
+/* Keys may hold what XML cannot. */
+void s3_put_key(struct xml_writer *xml, const char *name, struct view key, bool encode)
+{
+    if (!encode) {
+        xml_put(xml, name, key);
+        return;
+    }
+    xml_open(xml, name);
+    percent_append(xml->out, key, true);
+    xml_close(xml);
+}
+
 void s3_put_etag(struct xml_writer *xml, struct view etag)
 {
     buf_printf(xml->out, "<ETag>&quot;" VIEW_FMT "&quot;</ETag>", VIEW_ARG(etag));

@@ -8,6 +8,8 @@ static const struct {
     const size_t *count;
 } handler_sets[] = {
     { s3_bucket_rows, &s3_bucket_row_count }, { s3_object_rows, &s3_object_row_count },   { s3_list_rows, &s3_list_row_count },
+    { s3_upload_rows, &s3_upload_row_count }, { s3_copy_rows, &s3_copy_row_count },       { s3_delete_rows, &s3_delete_row_count },
+    { s3_fixed_rows, &s3_fixed_row_count },   { s3_tagging_rows, &s3_tagging_row_count },
 };
 
 static const struct s3_handler_row *handler_of(struct view operation)
