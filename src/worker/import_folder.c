@@ -232,7 +232,7 @@ static bool put_llama(struct folder *f)
     put(f, "attention.value_length", head);
     put_float(f, "rope.freq_base", theta);
     put(f, "vocab_size", f->vocabulary);
-    if (json_get_i64(f->config, "sliding_window", &window) && window < f->positions &&
+    if (json_get_i64(f->config, "sliding_window", &window) && window > 0 && window < f->positions &&
         json_bool(json_get(f->config, "use_sliding_window"), f->architecture->rotary_halves))
         f->positions = window; /* the model sees no further, whatever its positions */
     if (view_is(type, "llama3"))

@@ -312,7 +312,7 @@ static void an_answer_that_is_taken_slowly_is_not_reset(void **state)
     (void)state;
     offer_window(the_client, 10000);
     the_client->lazy = true;
-    struct client_stream *stream = client_get(the_client, "/stream?n=5&size=10000");
+    struct client_stream *stream = client_get(the_client, "/stream?n=20&size=2500");
     for (size_t taken = 10000; taken <= 50000; taken += 10000) {    /* longer than idle_timeout_ms in all, but never at a stretch */
         while (client_step(the_client, 300))
             ;
@@ -328,7 +328,7 @@ static void an_answer_that_is_taken_byte_by_byte_is_reset(void **state)
     (void)state;
     offer_window(the_client, 100);
     the_client->lazy = true;
-    struct client_stream *stream = client_get(the_client, "/stream?n=5&size=10000");
+    struct client_stream *stream = client_get(the_client, "/stream?n=20&size=2500");
     for (int i = 0; i < 100 && !stream->closed; i++) {
         while (client_step(the_client, 100))
             ;

@@ -74,6 +74,7 @@ static void write_config(const struct published *p)
     json_put_i64(&w, "hidden_size", key_number(p, "llama.embedding_length"));
     json_put_i64(&w, "intermediate_size", key_number(p, "llama.feed_forward_length"));
     json_put_i64(&w, "max_position_embeddings", key_number(p, "llama.context_length"));
+    json_put_i64(&w, "sliding_window", 0);                  /* none, as some publish it */
     json_put_i64(&w, "vocab_size", (int64_t)gguf_get_arr_n(p->gguf, gguf_find_key(p->gguf, "tokenizer.ggml.tokens")));
     json_put_double(&w, "rms_norm_eps", key_float(p, "llama.attention.layer_norm_rms_epsilon"));
     json_put_double(&w, "rope_theta", key_float(p, "llama.rope.freq_base"));
