@@ -182,8 +182,10 @@ static enum s3_error get_object(struct s3_call *call)
     if (status != OBJECT_OK)
         return s3_fail_object(call, status);
     error = describe(call, &info);
-    if (error == S3_OK && (call->file = object_reader_fd(reader)) < 0)
-        error = s3_fail(call, S3_SLOW_DOWN, "%s", s3_error_text(S3_SLOW_DOWN));
+    if (error == S3_OK) {
+        status = object_reader_range(reader, &call->offset, call->length, &call->file);
+        error = status == OBJECT_OK ? S3_OK : s3_fail_object(call, status);
+    }
     object_read_end(reader);
     return error;
 }
