@@ -81,6 +81,7 @@ static enum object_status apply(struct attempt *a)
     writes[count++] = (struct store_write){
         .action = commit->id.len == 0 ? STORE_DELETE : version != 0 ? STORE_UPDATE : STORE_CREATE,
         .record = { .key = commit->key, .version = version, .index = { commit->id }, .json = commit->json },
+        .holds = a->current.index[0],
     };
     if (a->guard_version != 0 && commit->id.len > 0) {
         writes[count++] = (struct store_write){ .action = STORE_CHECK,

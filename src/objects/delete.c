@@ -35,7 +35,8 @@ static bool gather(struct objects *objects, struct arena *arena, struct group *g
         return true;
     if (status != STORE_OK || !id_copy(record.index[0], id) || files_doubt(objects, id) != 0)
         return false;
-    group->writes[group->count++] = (struct store_write){ .action = STORE_DELETE, .record = { .key = at, .version = record.version } };
+    group->writes[group->count++] = (struct store_write){ .action = STORE_DELETE, .record = { .key = at, .version = record.version },
+                                                          .holds = record.index[0] };
     return true;
 }
 

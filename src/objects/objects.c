@@ -52,6 +52,7 @@ enum object_status status_of_store(enum store_status status)
     case STORE_NOT_FOUND:
         return OBJECT_NO_KEY;
     case STORE_BUSY:
+    case STORE_EXISTS:
     case STORE_CONFLICT:
         return OBJECT_BUSY;
     case STORE_NO_MEMORY:

@@ -168,6 +168,8 @@ enum store_status store_get_by_token(struct store *store, struct arena *arena, c
 
 /* ---- writing, on the writer's thread ---- */
 
+#define COLUMN_INDEX 7 /* of RECORD_COLUMNS */
+
 struct stamp {
     uint64_t version;
     int64_t created_ms, updated_ms;
@@ -181,14 +183,22 @@ struct apply {
     int64_t now_ms;
 };
 
-/* STORE_OK with the stamp of the record that has this key, or STORE_NOT_FOUND. */
-static enum store_status current(struct sql *sql, const struct store_key *key, struct stamp *stamp)
+static bool column_is(sqlite3_stmt *stmt, int at, struct view expected)
+{
+    const void *text = sqlite3_column_text(stmt, at);
+    return text != NULL && view_eq(view_of(text, (size_t)sqlite3_column_bytes(stmt, at)), expected);
+}
+
+/* STORE_OK with the stamp of the record that is written to, STORE_NOT_FOUND, or STORE_CONFLICT when it does not hold what it should. */
+static enum store_status current(struct sql *sql, const struct store_write *write, struct stamp *stamp)
 {
     sqlite3_stmt *stmt = sql_begin(sql, SQL_GET);
     if (stmt != NULL)
-        sql_bind_key(stmt, key);
+        sql_bind_key(stmt, &write->record.key);
     enum store_status status = sql_step(sql, stmt);
     if (status == STORE_OK) {
+        if (write->holds.ptr != NULL && !column_is(stmt, COLUMN_INDEX, write->holds))
+            status = STORE_CONFLICT;
         *stamp = (struct stamp){ .version = (uint64_t)sqlite3_column_int64(stmt, 4),
                                  .created_ms = sqlite3_column_int64(stmt, 11) };
         sqlite3_reset(stmt);
@@ -281,7 +291,7 @@ static enum store_status apply_one(struct sql *sql, const struct store_write *wr
     enum store_status fence = check_fence(sql, write);
     if (fence != STORE_OK)
         return fence;
-    enum store_status found = current(sql, &record->key, stamp);
+    enum store_status found = current(sql, write, stamp);
     if (found != STORE_OK && found != STORE_NOT_FOUND)
         return found;
     bool exists = found == STORE_OK;

@@ -71,6 +71,8 @@ struct store_write {
     enum store_action action;
     struct store_record record;                             /* version and times are filled in when it has been done */
     uint64_t fence;                                         /* not 0: only while the record's lease has this fence */
+    struct view holds;                                      /* ptr not NULL: only while the record's index[0] is this. A version comes
+                                                             * again when a record is deleted and created anew */
 };
 
 /* All or nothing. Otherwise the status is that of the first write that failed, and *failed (may be NULL) its place. */

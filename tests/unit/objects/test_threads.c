@@ -84,6 +84,40 @@ static void threads_at_one_key_never_mix_and_leave_nothing(void **state)
     assert_int_equal(files_in("pending"), 0);
 }
 
+/* Deletes and puts alone, so that the record is made anew all the time, with the version it had before. */
+static void *flicker(void *arg)
+{
+    int thread = *(int *)arg;
+    struct arena *arena = arena_create(1 << 20);
+    bool ok = arena != NULL;
+    for (int round = 0; round < 5 * ROUNDS && ok; round++) {
+        arena_reset(arena);
+        enum object_status status = (thread + round) % 2 == 0 ? object_delete(fixture_objects, BUCKET, VIEW("k")) : put_round(arena, thread, round);
+        ok = status == OBJECT_OK && is_whole(arena);
+    }
+    arena_destroy(arena);
+    return ok ? NULL : arg;
+}
+
+static void an_object_that_comes_and_goes_leaves_nothing(void **state)
+{
+    (void)state;
+    pthread_t threads[THREADS];
+    int numbers[THREADS];
+    for (int i = 0; i < THREADS; i++) {
+        numbers[i] = i;
+        assert_int_equal(pthread_create(&threads[i], NULL, flicker, &numbers[i]), 0);
+    }
+    for (int i = 0; i < THREADS; i++) {
+        void *failed;
+        assert_int_equal(pthread_join(threads[i], &failed), 0);
+        assert_null(failed);
+    }
+    assert_int_equal(object_delete(fixture_objects, BUCKET, VIEW("k")), OBJECT_OK);
+    assert_int_equal(files_in("data"), 0);
+    assert_int_equal(files_in("pending"), 0);
+}
+
 struct race {
     struct view upload;
     struct object_part part;
@@ -138,6 +172,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(threads_at_one_key_never_mix_and_leave_nothing),
+        TEST(an_object_that_comes_and_goes_leaves_nothing),
         TEST(an_upload_is_completed_or_aborted_never_both),
     };
     return cmocka_run_group_tests_name("objects_threads", tests, NULL, NULL);

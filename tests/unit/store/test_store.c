@@ -246,6 +246,27 @@ static void a_check_changes_nothing_but_must_hold_for_the_others(void **state)
     assert_int_equal(store_apply(fixture_store, writes, 2, &failed), STORE_NOT_FOUND);
 }
 
+static void a_write_may_ask_for_what_the_record_holds(void **state)
+{
+    (void)state;
+    struct store_record record = record_of("a", "1"), back;
+    record.index[0] = VIEW("old");
+    assert_int_equal(store_create(fixture_store, &record), STORE_OK);
+    assert_int_equal(store_delete(fixture_store, &record.key, 0), STORE_OK);
+    record.index[0] = VIEW("new");
+    assert_int_equal(store_create(fixture_store, &record), STORE_OK);
+    struct store_write write = { .action = STORE_UPDATE, .record = record, .holds = VIEW("old") };
+    write.record.json = VIEW("2");
+    assert_int_equal(write.record.version, 1);              /* as the first one's */
+    assert_int_equal(store_apply(fixture_store, &write, 1, NULL), STORE_CONFLICT);
+    write.action = STORE_DELETE;
+    assert_int_equal(store_apply(fixture_store, &write, 1, NULL), STORE_CONFLICT);
+    assert_int_equal(store_get(fixture_store, fixture_arena, &record.key, &back), STORE_OK);
+    assert_view_is(back.json, "1");
+    write.holds = VIEW("new");
+    assert_int_equal(store_apply(fixture_store, &write, 1, NULL), STORE_OK);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -261,6 +282,7 @@ int main(void)
         TEST(records_outlive_the_store),
         TEST(a_store_of_a_newer_program_is_refused),
         TEST(a_check_changes_nothing_but_must_hold_for_the_others),
+        TEST(a_write_may_ask_for_what_the_record_holds),
         TEST(what_cannot_be_opened_says_why),
     };
     return cmocka_run_group_tests_name("store", tests, NULL, NULL);
