@@ -22,6 +22,11 @@ struct feed {
     int64_t hold_until_ms;                                  /* submissions pause: the last one failed for a passing reason */
 };
 
+struct fed_pipeline {
+    struct pipeline pipeline;                               /* as it was when the round began */
+    struct feed *feed;
+};
+
 struct pipelines {
     struct pipelines_options options;
     pipeline_call_fn *call;
@@ -61,7 +66,7 @@ void follow_jobs(struct pipelines *p, const struct pipeline *pipeline);
 /* ---- submit.c: rows become jobs ---- */
 
 /* All pipelines share the slots of their models, in turns. *again_ms is brought forward to the next retry. */
-void submit_rows(struct pipelines *p, const struct pipeline *list, struct feed *const *feeds, size_t count, int64_t *again_ms);
+void submit_rows(struct pipelines *p, const struct fed_pipeline *list, size_t count, int64_t *again_ms);
 
 /* ---- rows.c ---- */
 

@@ -13,8 +13,7 @@ struct round {
     struct pipelines *p;
     struct arena *arena;
     bool look_for_files;                                    /* also where all have been looked at before */
-    struct pipeline *list;                                  /* those that are not being deleted */
-    struct feed **feeds;
+    struct fed_pipeline *list;                              /* those that are not being deleted */
     size_t count, capacity;
     int64_t again_ms;
 };
@@ -109,9 +108,8 @@ static bool grow(struct round *round)
 {
     size_t wanted = round->capacity == 0 ? 16 : round->capacity * 2;
     round->list = arena_resize(round->arena, round->list, round->capacity * sizeof(*round->list), wanted * sizeof(*round->list));
-    round->feeds = arena_resize(round->arena, round->feeds, round->capacity * sizeof(*round->feeds), wanted * sizeof(*round->feeds));
     round->capacity = wanted;
-    return round->list != NULL && round->feeds != NULL;
+    return round->list != NULL;
 }
 
 static bool add_pipeline(struct round *round, const struct store_record *record)
@@ -129,8 +127,7 @@ static bool add_pipeline(struct round *round, const struct store_record *record)
     if (feed == NULL || (round->count == round->capacity && !grow(round)))
         return false;
     feed->seen = true;
-    round->list[round->count] = pipeline;
-    round->feeds[round->count++] = feed;
+    round->list[round->count++] = (struct fed_pipeline){ pipeline, feed };
     return true;
 }
 
@@ -158,8 +155,9 @@ static bool read_pipelines(struct round *round)
 static void notice_files(struct round *round)
 {
     for (size_t i = 0; i < round->count && !atomic_load(&round->p->stopping); i++) {
-        if (round->look_for_files || !round->feeds[i]->listed)
-            intake_files(round->p, &round->list[i], round->feeds[i], &round->again_ms);
+        const struct fed_pipeline *fed = &round->list[i];
+        if (round->look_for_files || !fed->feed->listed)
+            intake_files(round->p, &fed->pipeline, fed->feed, &round->again_ms);
     }
 }
 
@@ -167,9 +165,9 @@ static void run_jobs(struct round *round)
 {
     struct pipelines *p = round->p;
     for (size_t i = 0; i < round->count && !atomic_load(&p->stopping); i++)
-        follow_jobs(p, &round->list[i]);
+        follow_jobs(p, &round->list[i].pipeline);
     if (!atomic_load(&p->stopping) && round->count > 0)
-        submit_rows(p, round->list, round->feeds, round->count, &round->again_ms);
+        submit_rows(p, round->list, round->count, &round->again_ms);
 }
 
 int64_t pipelines_round(struct pipelines *p, bool files_changed)

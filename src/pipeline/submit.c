@@ -273,31 +273,32 @@ static bool on_hold(struct submission *s, const struct feed *feed)
 }
 
 /* One row each, so that a pipeline with many files does not take all slots of a model from one with few. */
-static bool take_turns(struct submission *s, const struct pipeline *list, struct feed *const *feeds, struct queue *queues, size_t count)
+static bool take_turns(struct submission *s, const struct fed_pipeline *list, struct queue *queues, size_t count)
 {
     bool progress = false;
     for (size_t i = 0; i < count && !atomic_load(&s->p->stopping); i++) {
         size_t at = (i + s->p->rounds) % count;
+        const struct fed_pipeline *fed = &list[at];
         struct queue *queue = &queues[at];
-        if (queue->at == queue->count || on_hold(s, feeds[at]) || !slot_is_free(s, &list[at]))
+        if (queue->at == queue->count || on_hold(s, fed->feed) || !slot_is_free(s, &fed->pipeline))
             continue;
-        submit_row(s, &list[at], feeds[at], &queue->rows[queue->at++]);
+        submit_row(s, &fed->pipeline, fed->feed, &queue->rows[queue->at++]);
         progress = true;
     }
     return progress;
 }
 
-void submit_rows(struct pipelines *p, const struct pipeline *list, struct feed *const *feeds, size_t count, int64_t *again_ms)
+void submit_rows(struct pipelines *p, const struct fed_pipeline *list, size_t count, int64_t *again_ms)
 {
     struct submission s = { .p = p, .arena = arena_create(SUBMIT_ARENA), .again_ms = again_ms };
     struct queue *queues = s.arena != NULL ? ARENA_ARRAY(s.arena, struct queue, count) : NULL;
     s.slots = queues != NULL ? ARENA_ARRAY(s.arena, struct slots, count) : NULL;
     bool ok = s.slots != NULL;
     for (size_t i = 0; ok && i < count; i++) {
-        submit_interrupted(&s, &list[i], feeds[i]);
-        ok = fill_queue(&s, &list[i], &queues[i]);
+        submit_interrupted(&s, &list[i].pipeline, list[i].feed);
+        ok = fill_queue(&s, &list[i].pipeline, &queues[i]);
     }
-    while (ok && take_turns(&s, list, feeds, queues, count))
+    while (ok && take_turns(&s, list, queues, count))
         continue;
     if (!ok)
         log_warn("files of pipelines could not be submitted in this round");
