@@ -153,7 +153,7 @@ static void add_part(struct buf *out, struct buf *part, unsigned width)
 
 void jobs_line(struct buf *out, const struct json *job, int64_t now_ms, unsigned width)
 {
-    static void (*const parts[])(struct buf *out, const struct json *job) = {
+    static void (*const parts[])(struct buf * out, const struct json *job) = {
         put_progress, put_rate, put_failed, put_tokens, put_time_left, put_message,
     };
     struct buf line = BUF_INIT(LINE_MAX_BYTES), part = BUF_INIT(LINE_MAX_BYTES);

@@ -158,6 +158,19 @@ static void jobs_made_by_hand_hold_slots_of_their_model(void **state)
     assert_int_equal(rows_in(ROW_PENDING), 3);
 }
 
+static void nothing_is_submitted_while_active_jobs_cannot_be_counted(void **state)
+{
+    (void)state;
+    world.list_error = AWS_SERVICE_UNAVAILABLE;
+    put_files(0, 3);
+    assert_int_equal(a_round(), START_MS + 10000);
+    assert_int_equal(world.creates, 0);
+    world.list_error = AWS_OK;
+    time_passes(10000);
+    assert_int_equal(rows_in(ROW_SUBMITTED), 3);
+    assert_int_equal(row_of("to-process/00000.jsonl").attempts, 1);
+}
+
 static void a_quota_that_is_smaller_than_thought_costs_no_attempt(void **state)
 {
     (void)state;
@@ -509,6 +522,7 @@ int main(void)
         TEST(ten_jobs_run_at_once_and_the_rest_waits_its_turn),
         TEST(the_oldest_file_is_submitted_first),
         TEST(jobs_made_by_hand_hold_slots_of_their_model),
+        TEST(nothing_is_submitted_while_active_jobs_cannot_be_counted),
         TEST(a_quota_that_is_smaller_than_thought_costs_no_attempt),
         TEST(pipelines_of_one_model_take_turns),
         TEST(without_changes_a_quarter_of_an_hour_brings_the_next_round),

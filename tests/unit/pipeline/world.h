@@ -43,7 +43,7 @@ static struct {
 
     struct fake_job jobs[JOBS_MAX];
     size_t job_count, creates, lists, gets;
-    enum aws_status create_error;                           /* AWS_OK: none */
+    enum aws_status create_error, list_error;               /* AWS_OK: none */
     const char *create_message;
     size_t errors_left;                                     /* how often create_error comes */
     bool die_after_create;                                  /* the job is made, but nobody hears of it */
@@ -247,20 +247,29 @@ static enum aws_status get_job(const struct internal_request *request, struct ar
     return answer_error(answer, AWS_RESOURCE_NOT_FOUND, "no such job");
 }
 
+/* In pages of three, whatever was asked for. */
 static enum aws_status list_of_jobs(const struct internal_request *request, struct arena *arena, struct internal_answer *answer)
 {
     struct buf body = BUF_INIT(1 << 20);
-    const char *separator = "";
+    const char *separator = "", *query = arena_cstr(arena, request->query), *token = strstr(query, "nextToken=");
+    size_t passed = token != NULL ? strtoul(token + strlen("nextToken="), NULL, 10) : 0, seen = 0;
     world.lists++;
+    if (world.list_error != AWS_OK)
+        return answer_error(answer, world.list_error, "not now");
     buf_append_cstr(&body, "{\"invocationJobSummaries\":[");
     for (size_t i = 0; i < world.job_count; i++) {
         const char *wanted = arena_printf(arena, "statusEquals=%s", world.jobs[i].status);
-        if (!view_ends_with(request->query, view_from_cstr(wanted)))
-            continue;
-        buf_printf(&body, "%s{\"modelId\":\"%s\"}", separator, world.jobs[i].model);
-        separator = ",";
+        bool matches = strstr(query, wanted) != NULL;
+        if (matches && seen >= passed && seen < passed + 3) {
+            buf_printf(&body, "%s{\"modelId\":\"%s\"}", separator, world.jobs[i].model);
+            separator = ",";
+        }
+        seen += matches;
     }
-    buf_append_cstr(&body, "]}");
+    buf_append_cstr(&body, "]");
+    if (seen > passed + 3)
+        buf_printf(&body, ",\"nextToken\":\"%zu\"", passed + 3);
+    buf_append_cstr(&body, "}");
     enum aws_status status = answer_text(arena, answer, arena_cstr(arena, buf_view(&body)));
     buf_free(&body);
     return status;
