@@ -44,11 +44,12 @@ struct engine_options {
     const char *run_dir;                                    /* for logs and crash reports */
     unsigned threads;                                       /* compute threads over all workers; 0: the cores */
     uint64_t memory_budget;                                 /* bytes over all workers; 0: three quarters of the memory */
-    uint64_t load_wait_ms, queue_wait_ms;                   /* before NOT_READY and OVERLOADED; 0: at once */
+    uint64_t load_wait_ms, queue_wait_ms;                   /* before NOT_READY and OVERLOADED; 0: at once. Batch calls
+                                                             * wait in the queue of a loaded model without limit */
     uint64_t model_timeout_ms;                              /* from the start of the work; 0: 10 min */
     uint64_t idle_unload_ms;                                /* 0: models stay loaded while there is memory */
     uint64_t hello_wait_ms;                                 /* for a started worker's first word; 0: 10 s */
-    unsigned max_queue;                                     /* waiting calls a model; 0: 256 */
+    unsigned max_queue;                                     /* waiting live calls a model, and as many batch calls; 0: 256 */
     const struct config_node *scripted_rules;               /* may be NULL */
 };
 

@@ -68,6 +68,7 @@ struct lane {
 
     struct list waiting[PRIORITY_COUNT], running;
     unsigned waiting_count, running_count, started[PRIORITY_COUNT];
+    unsigned waiting_batch;                                 /* of the waiting ones */
     unsigned calls;                                         /* all of them, those that are ending included */
     size_t waiting_bytes;
 

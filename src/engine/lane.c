@@ -70,6 +70,12 @@ void lane_destroy(struct lane *lane)
 
 /* ---- time limits ------------------------------------------------------------------------------------------------------- */
 
+/* Batch waits for its turn however long that takes; who sends it bounds how much waits. */
+static bool has_time(const struct engine_call *call)
+{
+    return call->priority == PRIORITY_BATCH;
+}
+
 static void on_wait_over(void *arg)
 {
     struct engine_call *call = arg;
@@ -78,6 +84,8 @@ static void on_wait_over(void *arg)
     uint64_t waited_ms = (uint64_t)engine_call_age_us(call) / 1000, limit_ms = lane->engine->options.queue_wait_ms;
     if (lane->state != ENGINE_MODEL_READY)
         engine_call_fail(call, ENGINE_NOT_READY, "The model is still being loaded. Try again in a moment.");
+    else if (has_time(call))
+        return;
     else if (waited_ms < limit_ms)
         engine_call_limit(call, limit_ms - waited_ms, on_wait_over);  /* loaded meanwhile: now it is an ordinary queue */
     else
@@ -96,6 +104,26 @@ static void on_work_over(void *arg)
 
 /* ---- the queue ----------------------------------------------------------------------------------------------------------- */
 
+/* Counts a call that begins (1) or ceases (-1) to wait. */
+static void count_waiting(struct lane *lane, const struct engine_call *call, int change)
+{
+    lane->waiting_count += (unsigned)change;
+    if (call->priority == PRIORITY_BATCH)
+        lane->waiting_batch += (unsigned)change;
+    if (change > 0)
+        lane->waiting_bytes += call->payload.len;
+    else
+        lane->waiting_bytes -= call->payload.len;
+}
+
+/* Batch and live calls fill no queue of each other's. */
+static bool queue_is_full(const struct lane *lane, const struct engine_call *call)
+{
+    unsigned others = lane->waiting_count - lane->waiting_batch;
+    return (has_time(call) ? lane->waiting_batch : others) >= lane->engine->options.max_queue ||
+           call->payload.len > LANE_MAX_WAITING_BYTES - lane->waiting_bytes;
+}
+
 void lane_enqueue(struct lane *lane, struct engine_call *call)
 {
     const struct engine_options *options = &lane->engine->options;
@@ -103,13 +131,12 @@ void lane_enqueue(struct lane *lane, struct engine_call *call)
         engine_call_fail(call, ENGINE_MODEL_ERROR, "The model cannot be loaded: %s", lane->load_error);
         return;
     }
-    if (lane->waiting_count >= options->max_queue || call->payload.len > LANE_MAX_WAITING_BYTES - lane->waiting_bytes) {
+    if (queue_is_full(lane, call)) {
         engine_call_fail(call, ENGINE_OVERLOADED, "Too many calls are waiting for this model. Try again later.");
         return;
     }
     list_push_back(&lane->waiting[call->priority], &call->link);
-    lane->waiting_count++;
-    lane->waiting_bytes += call->payload.len;
+    count_waiting(lane, call, 1);
     lane_pump(lane);
     if (call->state == CALL_WAITING)
         /* The lane is still there: it goes when it has no call. NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
@@ -123,8 +150,7 @@ void lane_leave(struct engine_call *call)
         return;                                             /* it never got in */
     list_remove(&call->link);
     if (call->state == CALL_WAITING) {
-        lane->waiting_count--;
-        lane->waiting_bytes -= call->payload.len;
+        count_waiting(lane, call, -1);
     } else if (call->state == CALL_RUNNING) {
         lane->running_count--;
         lane->started[call->priority]--;
@@ -143,8 +169,7 @@ void lane_fail_waiting(struct lane *lane, enum engine_status status, const char 
 static void start(struct lane *lane, struct engine_call *call)
 {
     list_remove(&call->link);
-    lane->waiting_count--;
-    lane->waiting_bytes -= call->payload.len;
+    count_waiting(lane, call, -1);
     call->state = CALL_RUNNING;
     list_push_back(&lane->running, &call->link);
     lane->running_count++;

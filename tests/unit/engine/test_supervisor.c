@@ -255,11 +255,8 @@ static void full_queue_refuses_at_once(void **state)
     assert_int_equal(queued[1].status, ENGINE_OK);
 }
 
-static void waiting_batch_work_keeps_no_live_call_from_the_worker(void **state)
+static void submit_batch(struct answer *answers, size_t count)
 {
-    (void)state;
-    start_with((struct engine_options){ 0 }, "normal");
-    static struct answer batch[2 * SLOTS], live;
     const struct chat_part part = { .type = CHAT_TEXT, .text = VIEW_INIT("hang") };
     const struct chat_message message = { CHAT_USER, &part, 1 };
     struct model_request request;
@@ -268,8 +265,39 @@ static void waiting_batch_work_keeps_no_live_call_from_the_worker(void **state)
     request.priority = PRIORITY_BATCH;
     request.generate.messages = &message;
     request.generate.message_count = 1;
-    for (size_t i = 0; i < COUNT_OF(batch); i++)
-        rig_submit(&rig, &request, &batch[i]);
+    for (size_t i = 0; i < count; i++)
+        rig_submit(&rig, &request, &answers[i]);
+}
+
+static void batch_waits_without_limit_and_fills_no_live_queue(void **state)
+{
+    (void)state;
+    start_with((struct engine_options){ .queue_wait_ms = 50, .max_queue = SLOTS }, "normal");
+    static struct answer batch[2 * SLOTS + 1], hanging[SLOTS], late;
+    rig_ask(&rig, "m", "say x", &late);                     /* loads the model: what follows finds slots */
+    rig_run(&rig);
+    submit_batch(batch, COUNT_OF(batch));
+    for (size_t i = 0; i < SLOTS; i++)
+        rig_ask(&rig, "m", "hang", &hanging[i]);
+    rig_ask(&rig, "m", "say x", &late);
+    rig_run_for(&rig, 20);
+    assert_false(late.ended);                               /* it waits: batch has not filled the queue */
+    rig_run_for(&rig, 200);
+    assert_int_equal(late.status, ENGINE_OVERLOADED);
+    assert_int_equal(batch[2 * SLOTS].status, ENGINE_OVERLOADED);  /* one more than its own queue takes */
+    for (size_t i = 0; i < 2 * SLOTS; i++)
+        assert_false(batch[i].ended);
+    cancel_all(batch, 2 * SLOTS);
+    cancel_all(hanging, SLOTS);
+    rig_run(&rig);
+}
+
+static void waiting_batch_work_keeps_no_live_call_from_the_worker(void **state)
+{
+    (void)state;
+    start_with((struct engine_options){ 0 }, "normal");
+    static struct answer batch[2 * SLOTS], live;
+    submit_batch(batch, COUNT_OF(batch));
     rig_ask(&rig, "m", "say now", &live);
     rig_run_for(&rig, 300);
     assert_true(live.ended);
@@ -518,6 +546,7 @@ int main(void)
         TEST(garbage_costs_the_worker_its_life),
         TEST(call_that_waits_too_long_in_the_queue_is_refused),
         TEST(full_queue_refuses_at_once),
+        TEST(batch_waits_without_limit_and_fills_no_live_queue),
         TEST(waiting_batch_work_keeps_no_live_call_from_the_worker),
         TEST(call_over_the_time_limit_is_ended_and_cancelled_at_the_worker),
         TEST(cancelled_calls_end_so_whatever_their_state),
