@@ -94,10 +94,13 @@ void run_tell(struct batch_run *run, const char *format, ...)
 
 enum course run_object_trouble(struct batch_run *run, enum object_status status, const char *what, struct view bucket, struct view key)
 {
-    const char *why = object_status_text(status);
+    struct view why = view_from_cstr(object_status_text(status));
+    if (view_ends_with(why, VIEW(".")))
+        why.len--;
     if (!object_status_is_passing(status) && status != OBJECT_NO_SPACE)
-        return run_fail(run, "%s: s3://" VIEW_FMT "/" VIEW_FMT ": %s.", what, VIEW_ARG(bucket), VIEW_ARG(key), why);
-    run_tell(run, "%s, and will be tried again: s3://" VIEW_FMT "/" VIEW_FMT ": %s.", what, VIEW_ARG(bucket), VIEW_ARG(key), why);
+        return run_fail(run, "%s: s3://" VIEW_FMT "/" VIEW_FMT ": " VIEW_FMT ".", what, VIEW_ARG(bucket), VIEW_ARG(key), VIEW_ARG(why));
+    run_tell(run, "%s, and will be tried again: s3://" VIEW_FMT "/" VIEW_FMT ": " VIEW_FMT ".", what, VIEW_ARG(bucket), VIEW_ARG(key),
+             VIEW_ARG(why));
     log_warn("a batch job waits", LOG_VIEW("job", run->state.key.id), LOG_STR("reason", run->message));
     enum course course = run_course(run);
     if (course == COURSE_RETURN)

@@ -247,13 +247,13 @@ static enum course save_segment(struct window *window)
 
 static bool is_passing(enum aws_status status)
 {
-    return status == AWS_THROTTLING || status == AWS_SERVICE_UNAVAILABLE || status == AWS_MODEL_NOT_READY ||
-           status == AWS_INTERNAL_SERVER;
+    return status == AWS_THROTTLING || status == AWS_SERVICE_UNAVAILABLE || status == AWS_MODEL_NOT_READY;
 }
 
-static bool is_models_fault(enum aws_status status)
+/* Worth a second attempt, and no more: it may be the record that does it. */
+static bool is_failure(enum aws_status status)
 {
-    return status == AWS_MODEL_ERROR || status == AWS_MODEL_TIMEOUT;
+    return status == AWS_MODEL_ERROR || status == AWS_MODEL_TIMEOUT || status == AWS_INTERNAL_SERVER;
 }
 
 /* Whether the model is still one of this server's: an id that nobody answers fails the job, not each of its records. */
@@ -330,7 +330,7 @@ static enum course settle(struct window *window, const struct landing *landing)
         item->state = ITEM_WAITING;
     else if (is_passing(landing->status))
         rest(window, item, landing);
-    else if (is_models_fault(landing->status))
+    else if (is_failure(landing->status))
         fail_at(window, item, landing);
     else
         settle_error(window, item, landing->http_status, landing->message);

@@ -131,7 +131,6 @@ static inline struct internal_call *rig_submit(void *ctx, const struct internal_
     struct rig_call *call = calloc(1, sizeof(*call));
     assert_non_null(call);
     assert_view_is(request->operation, "InvokeModel");
-    assert_view_is(request->labels[0], MODEL);
     assert_true(request->batch);
     *call = (struct rig_call){ .body = request->body, .on_done = on_done, .ctx = done_ctx };
     pthread_mutex_lock(&rig->lock);
@@ -227,11 +226,11 @@ static inline void rig_close(struct rig *rig)
 
 /* ---- jobs ---- */
 
-static inline void rig_create_job(struct rig *rig, const char *id, const char *input)
+static inline void rig_create_job_for(struct rig *rig, const char *id, const char *input, struct view model)
 {
     struct arena *arena = rig->fixture.arena;
     struct batch_job job = { .key = { VIEW(BATCH_KIND), ACCOUNT, REGION, view_from_cstr(id) },
-                             .request = { .name = VIEW("a-job"), .role_arn = VIEW("role"), .model_id = VIEW(MODEL),
+                             .request = { .name = VIEW("a-job"), .role_arn = VIEW("role"), .model_id = model,
                                           .input_uri = view_from_cstr(input), .output_uri = VIEW("s3://out-bucket/results"),
                                           .timeout_hours = 24 },
                              .principal = { .account = ACCOUNT, .name = VIEW("root"), .arn = VIEW("arn") } };
@@ -239,6 +238,11 @@ static inline void rig_create_job(struct rig *rig, const char *id, const char *i
     struct store_record record = { .key = job.key };
     assert_true(batch_job_write(arena, &job, &record));
     assert_int_equal(store_create(rig->fixture.store, &record), STORE_OK);
+}
+
+static inline void rig_create_job(struct rig *rig, const char *id, const char *input)
+{
+    rig_create_job_for(rig, id, input, VIEW(MODEL));
 }
 
 static inline struct batch_job rig_job(struct rig *rig, const char *id)

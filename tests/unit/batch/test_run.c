@@ -216,6 +216,18 @@ static void a_record_that_ends_the_models_process_twice_fails_and_others_do_not(
     assert_int_equal(rig->submitted, 5);
 }
 
+static void a_model_that_is_gone_fails_the_job_and_not_each_record(void **state)
+{
+    struct rig *rig = *state;
+    put_object(&rig->fixture, VIEW("in-bucket"), "in.jsonl",
+               VIEW("{\"recordId\":\"A\",\"modelInput\":{\"text\":\"x\"}}\n{\"recordId\":\"B\",\"modelInput\":{\"text\":\"bad\"}}\n"));
+    rig_create_job_for(rig, JOB_ID, "s3://in-bucket/in.jsonl", VIEW("removed.model-v1"));
+    struct batch_job job = run_to_end(rig);
+    assert_int_equal(job.status, BATCH_FAILED);
+    assert_view_is(job.progress.message, "The model removed.model-v1 can no longer be used: The provided model identifier is invalid.");
+    assert_int_equal(job.progress.counts.error, 0);
+}
+
 /* ---- stopping, and time ---- */
 
 static bool has_results(const struct batch_job *job)
@@ -429,6 +441,7 @@ int main(void)
         RUN_TEST(a_record_is_tried_again_while_the_model_takes_no_calls),
         RUN_TEST(a_record_that_the_model_never_takes_fails_in_the_end_and_the_job_says_that_it_waits),
         RUN_TEST(a_record_that_ends_the_models_process_twice_fails_and_others_do_not),
+        RUN_TEST(a_model_that_is_gone_fails_the_job_and_not_each_record),
         RUN_TEST(a_stopped_job_keeps_what_was_done),
         RUN_TEST(a_job_whose_time_is_over_is_partially_completed),
         RUN_TEST(a_job_whose_time_is_over_before_it_starts_expires),
