@@ -58,7 +58,7 @@ static const struct command commands[] = {
       "  --watch         draw the status every second, until Ctrl-C\n"
       "  --json          print what the server answered (list, status)\n\n"
       "delete removes the pipeline and its rows. The bucket and its files stay, and jobs that run go on: stop them with\n"
-      "`aws bedrock stop-model-invocation-job` where they are not wanted.\n" },
+      "`craton jobs stop` where they are not wanted.\n" },
     { "bucket", command_bucket, "bucket link NAME DIR | list | unlink NAME", "Look at buckets, and serve directories as such.",
       "link serves an existing directory read-only as the bucket NAME: its files are the objects. unlink takes the name away and\n"
       "leaves the files alone. All other buckets are made and deleted by any S3 client.\n" },
