@@ -130,7 +130,8 @@ static void read_progress(const struct json *json, struct batch_progress *out)
     read_u64(json, "line", &out->at.line);
     read_u64(json, "record", &out->at.record);
     read_u64(json, "segments", &out->segments);
-    out->decided = batch_status_parse(json_get_string(json, "outcome"), &out->outcome);
+    out->ending = batch_status_parse(json_get_string(json, "outcome"), &out->outcome);
+    out->decided = out->ending && json_bool(json_get(json, "decided"), false);
 }
 
 static void write_progress(struct json_writer *out, const struct batch_progress *progress)
@@ -162,8 +163,10 @@ static void write_progress(struct json_writer *out, const struct batch_progress 
     json_put_double(out, "rate", progress->rate);
     if (progress->message.len > 0)
         json_put_string(out, "message", progress->message);
-    if (progress->decided)
+    if (progress->ending) {
         json_put_cstr(out, "outcome", batch_status_name(progress->outcome));
+        json_put_bool(out, "decided", progress->decided);
+    }
     json_end(out);
 }
 

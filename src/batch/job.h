@@ -70,8 +70,9 @@ struct batch_progress {
         uint64_t file, offset, line, record;                /* record counts over all files */
     } at;
     uint64_t segments;                                      /* of the open window */
-    bool decided;                                           /* the output is written; what remains is to clean up and to become … */
+    bool ending;                                            /* no more records: what is done goes to the output, then the job is … */
     enum batch_status outcome;                              /* … this */
+    bool decided;                                           /* the output is written too: what remains is to tidy up */
 };
 
 struct batch_job {

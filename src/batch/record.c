@@ -72,22 +72,31 @@ static const char *problem_of(const struct json *input, const struct json *id)
     return id == NULL || json_is(id, JSON_STRING) ? NULL : "recordId must be a string.";
 }
 
-static void read_members(struct view line, const struct json *object, struct record *out)
+/* The bytes of the last member of this name in an object's text; empty without one. */
+static struct view find_member(struct view text, const struct json *object, const char *name)
 {
-    size_t at = 1;                                          /* the line is trimmed: its first byte is the '{' */
-    const struct json *input = NULL, *id = NULL;
+    size_t at = 1;
+    struct view found = VIEW("");
     struct json_iter member = json_iter(object);
     while (json_next(&member)) {
-        struct view text = next_value(line, &at);
-        if (view_is(member.key, "modelInput")) {
-            input = member.value;
-            out->input = text;
-        } else if (view_is(member.key, "recordId")) {
-            id = member.value;
-            out->id = json_is(id, JSON_STRING) ? text : VIEW("");
-        }
+        struct view value = next_value(text, &at);
+        if (view_is(member.key, name))
+            found = value;
     }
+    return found;
+}
+
+/* The line is trimmed: its first byte is the '{'. */
+static void read_members(struct view line, const struct json *object, struct record *out)
+{
+    const struct json *input = json_get(object, "modelInput"), *id = json_get(object, "recordId");
     out->problem = problem_of(input, id);
+    if (input != NULL)
+        out->input = find_member(line, object, "modelInput");
+    if (json_is(id, JSON_STRING))
+        out->id = find_member(line, object, "recordId");
+    if (json_is(input, JSON_OBJECT))
+        out->system = find_member(out->input, input, "system");
 }
 
 enum record_status record_parse(struct arena *arena, struct view line, size_t max_depth, struct record *out,

@@ -178,13 +178,20 @@ static enum course wait_for_slot(struct batch_run *run)
 
 /* ---- the end ---- */
 
-/* From now on only tidying is left: a crash comes back here. */
-static enum course decide(struct batch_run *run, enum batch_status outcome, const char *message)
+/* From now on no record is worked on, also after a crash. */
+static enum course begin_end(struct batch_run *run, enum batch_status outcome, const char *message)
 {
     run_tell(run, "%s", message);
-    run->state.progress.decided = true;
+    run->state.progress.ending = true;
     run->state.progress.outcome = outcome;
     return run_save(run);
+}
+
+/* From now on only tidying is left, also after a crash. */
+static enum course decide(struct batch_run *run, enum batch_status outcome, const char *message)
+{
+    run->state.progress.decided = true;
+    return begin_end(run, outcome, message);
 }
 
 static enum course tidy_up(struct batch_run *run)
@@ -210,10 +217,10 @@ static enum course tidy_up(struct batch_run *run)
 /* What has been done so far goes to the output, then the job ends this way. A job that had not begun has no output. */
 static enum course end_early(struct batch_run *run, enum batch_status outcome, const char *message)
 {
-    enum course course = COURSE_ON;
     char words[BATCH_MESSAGE_MAX];
     snprintf(words, sizeof(words), "%s", message);
-    if (run->state.progress.segments > 0)
+    enum course course = run->state.progress.ending ? COURSE_ON : begin_end(run, outcome, words);
+    if (course == COURSE_ON && run->state.progress.segments > 0)
         course = run_close_window(run);
     if (course == COURSE_ON && run->state.progress.started_ms > 0)
         course = run_write_output(run);
@@ -275,6 +282,8 @@ static enum course step(struct batch_run *run)
 {
     if (run->state.progress.decided)
         return tidy_up(run);
+    if (run->state.progress.ending)
+        return end_early(run, run->state.progress.outcome, run->message);
     switch (run->state.status) {
     case BATCH_SUBMITTED:
         return begin(run);

@@ -22,7 +22,7 @@
 enum item_state { ITEM_WAITING, ITEM_FLYING, ITEM_RESTING, ITEM_ALONE, ITEM_DONE };
 
 struct item {
-    struct view id, input;                                  /* JSON text */
+    struct view id, input, system;                          /* JSON text */
     uint64_t number;                                        /* of the record in the job */
     const char *problem;                                    /* it is no record */
     enum item_state state;
@@ -71,7 +71,7 @@ static bool add_item(struct window *window, struct view line)
     if (text.ptr == NULL || record_parse(run->scratch, text, run->batch->options.json_depth, &record, &error) != RECORD_OK)
         return false;
     window->items[window->count++] = (struct item){ .id = record.id.len > 0 ? record.id : made_id(window, number), .input = record.input,
-                                                    .number = number, .problem = record.problem };
+                                                    .system = record.system, .number = number, .problem = record.problem };
     return !arena_exhausted(window->arena);
 }
 
@@ -162,7 +162,9 @@ static int by_input(const void *a, const void *b, void *ctx)
 {
     const struct item *items = ctx;
     size_t left = *(const size_t *)a, right = *(const size_t *)b;
-    int order = view_compare(items[left].input, items[right].input);
+    int order = view_compare(items[left].system, items[right].system);
+    if (order == 0)
+        order = view_compare(items[left].input, items[right].input);
     return order != 0 ? order : left < right ? -1 : 1;
 }
 

@@ -1,6 +1,6 @@
 """Measures Craton side by side with llama-server, in one run on one machine, and prints a table of figures and ratios.
 
-    bench.py BUILD LLAMA_SERVER MODEL.gguf [calls] [tokens] [memory] [embeddings]
+    bench.py BUILD LLAMA_SERVER MODEL.gguf [calls] [tokens] [memory] [embeddings] [batch]
 
 calls   signed calls per second on the scripted model, differently signed requests in turn
 tokens  generated tokens per second: 512 shared and 64 own prompt tokens, 128 generated, 1 and 16 clients; llama-server has the same
@@ -8,6 +8,8 @@ tokens  generated tokens per second: 512 shared and 64 own prompt tokens, 128 ge
 memory  resident memory five seconds after a second start, and the time until the server is ready
 embeddings  texts of 200 words through Elasticsearch's inference API: one by one, a thousand in one request, and a thousand whose
         vectors cost nothing (scripted), which is what the way there and back takes
+batch   records per second of a batch job: 490 shared and 60 own words, 64 tokens generated; beside llama-server and our own runtime, each fed by
+        16 clients; the time to a live call's first token while a job runs; a job of 100,000 records on the scripted model, and its memory
 
 Nothing here asserts: the reader judges. Compare ratios; single figures vary with the machine.
 """
@@ -35,7 +37,7 @@ os.environ["CRATON_BUILD"] = str(Path(sys.argv[1]).resolve())
 from harness import Server, wait_until  # noqa: E402  (it reads CRATON_BUILD)
 
 BUILD, LLAMA_SERVER, GGUF = (Path(argument).resolve() for argument in sys.argv[1:4])
-WANTED = set(sys.argv[4:]) or {"calls", "tokens", "memory", "embeddings"}
+WANTED = set(sys.argv[4:]) or {"calls", "tokens", "memory", "embeddings", "batch"}
 DISTINCT_REQUESTS = 10_000
 CALL_SECONDS = 8
 THREADS = os.cpu_count()
@@ -244,10 +246,130 @@ def bench_embeddings(tmp):
             row(f"{TEXTS:,} in one request, scripted: the way alone", f"{free:,.0f}", "texts/s", f"{100 * together / free:.1f} % of the time")
 
 
+# ---- batch ----
+
+RECORDS, ANSWER, SCRIPTED_RECORDS, LIVE_CALLS = 96, 64, 100_000, 8
+BUCKET = "bench"
+
+
+def record_texts(instruction, count):
+    """(instruction, own text) of each record: a new instruction, so that nobody has it computed already."""
+    shared = text(instruction, 490)
+    return [(shared, text(100_000 * instruction + i, 60) + ". Write a long story.") for i in range(count)]
+
+
+def clients_rate(ask, records):
+    """Records a second when so many clients put them one after the other."""
+    begun = time.monotonic()
+    with concurrent.futures.ThreadPoolExecutor(CLIENTS) as pool:
+        list(pool.map(lambda record: ask(*record), records))
+    return len(records) / (time.monotonic() - begun)
+
+
+def converse_body(instruction, own):
+    return {"system": [{"text": instruction}], "messages": [{"role": "user", "content": [{"text": own}]}],
+            "inferenceConfig": {"maxTokens": ANSWER, "temperature": 0}}
+
+
+def start_job(server, model, bodies):
+    """Puts a Converse job's records into the bucket, submits it and returns its ARN."""
+    s3, bedrock = server.client("s3"), server.client("bedrock")
+    s3.create_bucket(Bucket=BUCKET)
+    lines = "".join(json.dumps({"modelInput": body}) + "\n" for body in bodies)
+    s3.put_object(Bucket=BUCKET, Key="in.jsonl", Body=lines.encode())
+    return bedrock.create_model_invocation_job(
+        jobName="bench", roleArn="arn:aws:iam::123456789012:role/bench", modelId=model, modelInvocationType="Converse",
+        inputDataConfig={"s3InputDataConfig": {"s3Uri": f"s3://{BUCKET}/in.jsonl"}},
+        outputDataConfig={"s3OutputDataConfig": {"s3Uri": f"s3://{BUCKET}/out/"}})["jobArn"]
+
+
+def job_rate(server, arn):
+    """Waits for the end and returns records a second, from the submission on."""
+    bedrock = server.client("bedrock")
+
+    def ended():
+        job = bedrock.get_model_invocation_job(jobIdentifier=arn)
+        return job if "endTime" in job else None
+    job = wait_until(ended, 1800, "the job")
+    assert job["status"] == "Completed" and job["errorRecordCount"] == 0, job
+    return job["totalRecordCount"] / (job["endTime"] - job["submitTime"]).total_seconds()
+
+
+def first_text_ms(server, model, instruction):
+    """The median time to the first text of live calls, each with a text of its own."""
+    client, times = server.client(), []
+    for i in range(LIVE_CALLS):
+        begun = time.monotonic()
+        body = converse_body(text(instruction + i, 60), "Say something.")
+        for event in client.converse_stream(modelId=model, **body)["stream"]:
+            if "contentBlockDelta" in event:
+                times.append((time.monotonic() - begun) * 1000)
+                break
+    return statistics.median(times)
+
+
+def converse_short(runtime, model):
+    def ask(instruction, own):
+        return runtime.converse(modelId=model, **converse_body(instruction, own))
+    return ask
+
+
+def llama_short(url):
+    client = httpx.Client(timeout=600, limits=httpx.Limits(max_connections=CLIENTS))
+
+    def ask(instruction, own):
+        reply = client.post(url + "/v1/chat/completions", json={
+            "messages": [{"role": "system", "content": instruction}, {"role": "user", "content": own}],
+            "max_tokens": ANSWER, "temperature": 0, "cache_prompt": True})
+        reply.raise_for_status()
+    return ask
+
+
+def bench_batch_text(tmp):
+    with llama_server(tmp) as url:
+        ask = llama_short(url)
+        ask(*record_texts(1, 1)[0])
+        peer = clients_rate(ask, record_texts(2, RECORDS))
+    row(f"llama-server -np {CLIENTS}, {CLIENTS} clients", f"{peer:.2f}", "records/s")
+    with Server(tmp / "batch", config={"log": {"level": "warn"}}) as server:
+        runtime = server.client(max_pool_connections=CLIENTS, read_timeout=600)
+        for layout, name in (("keep", "the same file"), ("auto", "--layout auto")):
+            model = f"bench-{layout}"
+            server.craton("models", "add", model, GGUF, "--layout", layout, timeout=900)
+            ask = converse_short(runtime, model)
+            ask(*record_texts(1, 1)[0])
+            live = clients_rate(ask, record_texts(3, RECORDS))
+            row(f"craton, {name}, {CLIENTS} clients", f"{live:.2f}", "records/s", f"{live / peer:.2f} x llama-server")
+            rate = job_rate(server, start_job(server, model, [converse_body(*record) for record in record_texts(4, RECORDS)]))
+            row(f"craton, {name}, batch job", f"{rate:.2f}", "records/s", f"{rate / peer:.2f} x llama-server, at least 1.5 wanted with the same file")
+        idle = first_text_ms(server, "bench-keep", 9000)
+        arn = start_job(server, "bench-keep", [converse_body(*record) for record in record_texts(5, 4 * RECORDS)])
+        wait_until(lambda: server.client("bedrock").get_model_invocation_job(jobIdentifier=arn)["processedRecordCount"], 300, "records")
+        busy = first_text_ms(server, "bench-keep", 9500)
+        server.client("bedrock").stop_model_invocation_job(jobIdentifier=arn)
+        row("a live call's first text, server idle", f"{idle:.0f}", "ms")
+        row("a live call's first text, under a batch job", f"{busy:.0f}", "ms", f"{busy / idle:.2f} x idle, at most 2 wanted")
+
+
+def bench_batch_scripted(tmp):
+    with Server(tmp / "scripted", config={"log": {"level": "warn"}}) as server:
+        bodies = [converse_body("Answer.", f"Question {i}.") for i in range(SCRIPTED_RECORDS)]
+        rate = job_rate(server, start_job(server, "craton.scripted-v1", bodies))
+        status = Path(f"/proc/{server.process.pid}/status").read_text()
+        peak = int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1])
+        row(f"a job of {SCRIPTED_RECORDS:,} records, scripted", f"{rate:,.0f}", "records/s", f"peak memory of the server {peak / 1024:.0f} MiB")
+
+
+def bench_batch(tmp):
+    bench_batch_scripted(tmp)
+    bench_batch_text(tmp)
+
+
 def main():
     print(f"{os.cpu_count()} cores, {GGUF.name}, {time.strftime('%Y-%m-%d')}", flush=True)
     with tempfile.TemporaryDirectory() as folder:
-        for name, bench in (("calls", bench_calls), ("memory", bench_memory), ("embeddings", bench_embeddings), ("tokens", bench_tokens)):
+        for name, bench in (("calls", bench_calls), ("memory", bench_memory), ("embeddings", bench_embeddings), ("batch", bench_batch),
+                            ("tokens", bench_tokens)):
             if name in WANTED:
                 bench(Path(folder))
 

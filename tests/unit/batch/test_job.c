@@ -96,8 +96,12 @@ static void a_decision_survives(void **state)
     struct arena *arena = *state;
     struct batch_job job = example(arena), read;
     struct store_record record = { .key = job.key };
-    job.progress.decided = true;
+    job.progress.ending = true;
     job.progress.outcome = BATCH_PARTIALLY_COMPLETED;
+    assert_true(batch_job_write(arena, &job, &record));
+    assert_true(batch_job_read(arena, &record, &read));
+    assert_true(read.progress.ending && !read.progress.decided);
+    job.progress.decided = true;
     assert_true(batch_job_write(arena, &job, &record));
     assert_true(batch_job_read(arena, &record, &read));
     assert_true(read.progress.decided);

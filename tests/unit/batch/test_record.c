@@ -47,6 +47,14 @@ static void parts_are_found_as_their_bytes_are(void **state)
     }
 }
 
+static void the_system_text_is_found_wherever_it_stands(void **state)
+{
+    assert_view_is(parse(state, "{\"modelInput\":{\"messages\":[{\"system\":1}], \"system\" : [ {\"text\":\"s\"} ]}}").system,
+                   "[ {\"text\":\"s\"} ]");
+    assert_view_is(parse(state, "{\"system\":1,\"modelInput\":{\"prompt\":\"x\"}}").system, "");
+    assert_view_is(parse(state, "{\"system\":1}").system, "");
+}
+
 static void json_that_is_no_record_is_told_and_kept(void **state)
 {
     static const struct {
@@ -128,6 +136,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(parts_are_found_as_their_bytes_are, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_system_text_is_found_wherever_it_stands, set_up, tear_down),
         cmocka_unit_test_setup_teardown(json_that_is_no_record_is_told_and_kept, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_line_that_is_not_json_says_why, set_up, tear_down),
         cmocka_unit_test(a_line_that_is_too_large_for_the_memory_is_no_syntax_error),

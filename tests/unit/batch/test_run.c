@@ -387,6 +387,29 @@ static void a_job_goes_on_after_an_orderly_end_without_doing_anything_twice(void
     expect_manifest(rig, JOB_ID, 5, 5, 0);
 }
 
+static void a_job_that_was_cut_off_while_it_ended_works_on_no_more_records(void **state)
+{
+    struct rig *rig = *state;
+    put_three_quick_and_two_slow(rig);
+    rig_start(rig);
+    rig_wait(rig, JOB_ID, has_results, 1000);
+    rig_stop(rig);
+    struct batch_job job = rig_job(rig, JOB_ID);
+    struct store_record record = { .key = job.key };
+    job.progress.ending = true;
+    job.progress.outcome = BATCH_FAILED;
+    job.progress.message = VIEW("something had happened");
+    assert_true(batch_job_write(rig->fixture.arena, &job, &record));
+    assert_int_equal(store_update(rig->fixture.store, &record), STORE_OK);
+
+    rig->released = true;
+    job = run_to_end(rig);
+    assert_int_equal(job.status, BATCH_FAILED);
+    assert_view_is(job.progress.message, "something had happened");
+    assert_int_equal(rig->submitted, 5);
+    expect_quick_ones(rig);
+}
+
 #define CRASH_RECORDS 4500
 
 /* A process that is gone in the middle of an answer, as by kill -9. */
@@ -450,6 +473,7 @@ int main(void)
         RUN_TEST(an_output_bucket_that_was_deleted_fails_the_job),
         RUN_TEST(an_input_that_was_replaced_fails_a_job_that_reads_it_again),
         RUN_TEST(a_job_goes_on_after_an_orderly_end_without_doing_anything_twice),
+        RUN_TEST(a_job_that_was_cut_off_while_it_ended_works_on_no_more_records),
         RUN_TEST(a_job_survives_crashes_at_any_instant_and_repeats_little),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
