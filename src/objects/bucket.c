@@ -153,7 +153,7 @@ static enum object_status make(struct objects *objects, struct view account, str
     if (status != STORE_EXISTS)
         return status_of_store(status);
     struct arena *arena = arena_create(SCRATCH_MAX);
-    struct bucket_info info;
+    struct bucket_info info = { .place = BUCKET_LOCAL };
     enum object_status result = arena != NULL ? bucket_get(objects, arena, name, &info) : OBJECT_NO_MEMORY;
     result = result == OBJECT_OK ? whose(&info, account) : result == OBJECT_NO_BUCKET ? OBJECT_BUSY : result;
     arena_destroy(arena);
@@ -234,8 +234,8 @@ static enum object_status delete_local(struct objects *objects, struct arena *ar
 enum object_status bucket_delete(struct objects *objects, struct view name)
 {
     struct arena *arena = arena_create(SCRATCH_MAX);
-    struct store_record record;
-    struct bucket_info info;
+    struct store_record record = { .version = 0 };
+    struct bucket_info info = { .place = BUCKET_LOCAL };
     if (arena == NULL)
         return OBJECT_NO_MEMORY;
     enum object_status status = remote_of(objects, name) != NULL ? OBJECT_DENIED : get_record(objects, arena, name, &record, &info);

@@ -17,6 +17,7 @@ const char *object_status_text(enum object_status status)
         [OBJECT_OK] = "ok",
         [OBJECT_NO_BUCKET] = "The specified bucket does not exist",
         [OBJECT_NO_KEY] = "The specified key does not exist.",
+        /* One text in two lines. NOLINTNEXTLINE(bugprone-suspicious-missing-comma) */
         [OBJECT_NO_UPLOAD] = "The specified multipart upload does not exist. The upload ID may be invalid, or the upload may have "
                              "been aborted or completed.",
         [OBJECT_BUCKET_OWNED] = "Your previous request to create the named bucket succeeded and you already own it.",
