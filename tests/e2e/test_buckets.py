@@ -1,6 +1,10 @@
 """Buckets that lie elsewhere: on another Craton, reached as any S3 is, and in linked directories."""
+import os
+
 import pytest
 from botocore.exceptions import ClientError
+
+LARGE = 70 << 20                                            # more than goes in one request
 
 
 def far_and_near(new_server):
@@ -50,6 +54,38 @@ def test_pages_of_a_remote_bucket_give_everything_once(new_server):
     folded = [p["Prefix"] for page in pages.paginate(Bucket="reports", Delimiter="/", PaginationConfig={"PageSize": 2})
               for p in page.get("CommonPrefixes", [])]
     assert folded == ["d0/", "d1/", "d2/", "d3/"]
+
+
+def test_large_objects_go_to_another_craton_in_parts(new_server):
+    far, there, near, here = far_and_near(new_server)
+    body = os.urandom(1 << 20) * (LARGE >> 20)
+    here.put_object(Bucket="reports", Key="large", Body=body, Metadata={"a": "b"})
+    seen = there.get_object(Bucket="far-reports", Key="large")
+    assert seen["ETag"].strip('"').endswith("-2") and seen["Body"].read() == body
+    assert here.get_object(Bucket="reports", Key="large")["Body"].read() == body
+
+
+def test_uploads_in_parts_pass_through(new_server):
+    far, there, near, here = far_and_near(new_server)
+    upload = here.create_multipart_upload(Bucket="reports", Key="parts", ContentType="text/csv")["UploadId"]
+    parts = []
+    for number, size in ((1, 5 << 20), (2, 10)):
+        etag = here.upload_part(Bucket="reports", Key="parts", UploadId=upload, PartNumber=number, Body=b"x" * size)["ETag"]
+        parts.append({"PartNumber": number, "ETag": etag})
+    assert [p["PartNumber"] for p in here.list_parts(Bucket="reports", Key="parts", UploadId=upload)["Parts"]] == [1, 2]
+    here.complete_multipart_upload(Bucket="reports", Key="parts", UploadId=upload, MultipartUpload={"Parts": parts})
+    seen = there.head_object(Bucket="far-reports", Key="parts")
+    assert (seen["ContentLength"], seen["ContentType"]) == ((5 << 20) + 10, "text/csv")
+
+
+def test_a_copy_goes_from_here_to_there_and_back(new_server):
+    far, there, near, here = far_and_near(new_server)
+    here.create_bucket(Bucket="local-one")
+    here.put_object(Bucket="local-one", Key="k", Body=b"copied", Metadata={"a": "b"})
+    here.copy_object(Bucket="reports", Key="k", CopySource={"Bucket": "local-one", "Key": "k"})
+    assert there.get_object(Bucket="far-reports", Key="k")["Metadata"] == {"a": "b"}
+    here.copy_object(Bucket="local-one", Key="back", CopySource={"Bucket": "reports", "Key": "k"})
+    assert here.get_object(Bucket="local-one", Key="back")["Body"].read() == b"copied"
 
 
 def test_a_remote_that_is_gone_or_refuses_us_is_told_apart(new_server):
