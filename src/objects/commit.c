@@ -33,6 +33,7 @@ struct attempt {
     struct store_record current;                            /* version 0: there is none */
     uint64_t guard_version;                                 /* 0: there is no guard */
     bool again;                                             /* somebody else was faster */
+    bool unknown;                                           /* the store failed: it may have happened all the same */
 };
 
 static enum object_status read_guard(struct attempt *a)
@@ -61,7 +62,7 @@ static enum object_status read_current(struct attempt *a)
     else if (status != STORE_OK)
         return status_of_store(status);
     if (commit->keep_bytes && !view_eq(a->current.index[0], commit->id))
-        return OBJECT_BUSY;
+        return OBJECT_NO_KEY;
     if (commit->condition.if_match.len == 0 && commit->condition.if_none_match.len == 0)
         return OBJECT_OK;
     struct view etag = json_get_string(json_parse(a->arena, a->current.json, RECORD_DEPTH, NULL), "etag");
@@ -92,14 +93,14 @@ static enum object_status apply(struct attempt *a)
     if (passed_by && failed < commit->other_count)
         return commit->other_failed;
     a->again = passed_by;
+    a->unknown = status == STORE_ERROR;
     return status_of_store(status);
 }
 
-/* After a failure of the store nobody knows what is so: the bytes stay pending until the next start looks. */
-static void settle(struct objects *objects, struct view id, enum object_status status, bool wanted)
+static void settle(struct objects *objects, struct view id, bool wanted)
 {
     char name[ID_SIZE];
-    if (!id_copy(id, name) || status == OBJECT_ERROR)
+    if (!id_copy(id, name))
         return;
     if (wanted)
         files_settle(objects, name);
@@ -122,7 +123,8 @@ static enum object_status attempt(struct attempt *a)
     if (status != OBJECT_OK)
         return status;
     status = apply(a);
-    settle(a->objects, a->current.index[0], status, status != OBJECT_OK);
+    if (!a->unknown)                                        /* otherwise it stays pending until the next start looks */
+        settle(a->objects, a->current.index[0], status != OBJECT_OK);
     return status;
 }
 
@@ -142,8 +144,8 @@ enum object_status commit_bytes(struct objects *objects, const struct commit *co
         a.again = false;
         status = attempt(&a);
     }
-    if (!commit->keep_bytes)
-        settle(objects, commit->id, status, status == OBJECT_OK);
+    if (!commit->keep_bytes && !a.unknown)
+        settle(objects, commit->id, status == OBJECT_OK);
     arena_destroy(a.arena);
     return status;
 }
@@ -170,7 +172,7 @@ enum object_status commit_object(struct objects *objects, struct commit *commit,
         commit->json = buf_view(&json);
         status = commit_bytes(objects, commit);
     } else if (!commit->keep_bytes) {
-        settle(objects, info->id, status, false);
+        settle(objects, info->id, false);
     }
     arena_destroy(arena);
     buf_free(&json);

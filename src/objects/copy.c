@@ -147,11 +147,11 @@ enum object_status object_copy(struct objects *objects, struct arena *arena, str
                                const struct object_put *to, bool replace_metadata, bool replace_tags, struct object_info *out)
 {
     struct copy c = { .objects = objects, .arena = arena, .to = to, .replace_metadata = replace_metadata, .replace_tags = replace_tags };
-    enum object_status status = OBJECT_BUSY;
+    enum object_status status = OBJECT_NO_KEY;
     if (!key_is_valid(to->key))
         return OBJECT_BAD_NAME;
     /* Somebody who puts or deletes the source between the look and the copy makes it begin again. */
-    for (int tries = 0; tries < TRIES_MAX && (status == OBJECT_BUSY || status == OBJECT_NO_KEY); tries++) {
+    for (int tries = 0; tries < TRIES_MAX && status == OBJECT_NO_KEY; tries++) {
         status = object_head(objects, arena, bucket, key, &c.source);
         if (status != OBJECT_OK)
             return status;
@@ -162,6 +162,34 @@ enum object_status object_copy(struct objects *objects, struct arena *arena, str
     return status == OBJECT_OK && !info_copy(arena, out, out) ? OBJECT_NO_MEMORY : status;
 }
 
+/* *again: a put was faster, so its tags are to be set now. */
+static enum object_status set_tags_once(struct objects *objects, struct arena *arena, struct view bucket, struct view key,
+                                        const struct object_field *tags, size_t count, bool *again)
+{
+    struct object_info info;
+    struct commit commit = { .keep_bytes = true };
+    enum object_status status = object_head(objects, arena, bucket, key, &info);
+    if (status != OBJECT_OK)
+        return status;
+    info.tags = tags;
+    info.tag_count = count;
+    status = commit_object(objects, &commit, &info, VIEW(""));
+    *again = status == OBJECT_NO_KEY;
+    return *again ? OBJECT_BUSY : status;
+}
+
+static enum object_status set_tags_here(struct objects *objects, struct arena *arena, struct view bucket, struct view key,
+                                        const struct object_field *tags, size_t count)
+{
+    enum object_status status = OBJECT_BUSY;
+    bool again = true;
+    for (int tries = 0; tries < TRIES_MAX && again; tries++) {
+        again = false;
+        status = set_tags_once(objects, arena, bucket, key, tags, count, &again);
+    }
+    return status;
+}
+
 enum object_status object_set_tags(struct objects *objects, struct view bucket, struct view key, const struct object_field *tags,
                                    size_t count)
 {
@@ -170,25 +198,10 @@ enum object_status object_set_tags(struct objects *objects, struct view bucket, 
     enum object_status status = arena != NULL ? bucket_resolve(objects, arena, bucket, &where) : OBJECT_NO_MEMORY;
     if (status == OBJECT_OK && where.place == BUCKET_LINKED)
         status = OBJECT_READ_ONLY;
-    if (status == OBJECT_OK && where.place == BUCKET_REMOTE) {
+    else if (status == OBJECT_OK && where.place == BUCKET_REMOTE)
         status = remote_set_tags(objects, where.remote, key, tags, count);
-        arena_destroy(arena);
-        return status;
-    }
-    for (int tries = 0; tries < TRIES_MAX && status == OBJECT_OK; tries++) {
-        struct object_info info;
-        struct commit commit = { .keep_bytes = true };
-        arena_reset(arena);
-        status = object_head(objects, arena, bucket, key, &info);
-        if (status != OBJECT_OK)
-            break;
-        info.tags = tags;
-        info.tag_count = count;
-        status = commit_object(objects, &commit, &info, VIEW(""));
-        if (status != OBJECT_BUSY)
-            break;
-        status = OBJECT_OK;                                 /* a put was faster: its tags are set then */
-    }
+    else if (status == OBJECT_OK)
+        status = set_tags_here(objects, arena, bucket, key, tags, count);
     arena_destroy(arena);
     return status;
 }

@@ -106,7 +106,7 @@ struct commit {
     struct store_write *others;                             /* to be done with it, or not at all */
     size_t other_count;
     enum object_status other_failed;                        /* the status when one of these was in the way */
-    bool keep_bytes;                                        /* it names them already: OBJECT_BUSY when it does not */
+    bool keep_bytes;                                        /* it names them already: OBJECT_NO_KEY when it does not */
 };
 /* The old bytes go. The new ones are dropped when it fails, unless it may have happened all the same. */
 enum object_status commit_bytes(struct objects *objects, const struct commit *commit);
