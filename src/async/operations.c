@@ -97,7 +97,7 @@ static enum aws_status check_output(struct call *call, const struct json *output
         return call_fail(call, AWS_VALIDATION, "The bucket " VIEW_FMT " of the s3Uri does not exist.", VIEW_ARG(bucket));
     if (status != OBJECT_OK)
         return call_fail(call, object_status_is_passing(status) ? AWS_SERVICE_UNAVAILABLE : AWS_INTERNAL_SERVER,
-                         "Bucket " VIEW_FMT ": %s.", VIEW_ARG(bucket), object_status_text(status));
+                         "Bucket " VIEW_FMT ": %s", VIEW_ARG(bucket), object_status_text(status));
     if (!view_eq(info.account, call_principal(call)->account) || (owner.len > 0 && !view_eq(owner, info.account)))
         return call_fail(call, AWS_ACCESS_DENIED, "The bucket " VIEW_FMT " belongs to another account.", VIEW_ARG(bucket));
     if (info.place == BUCKET_LINKED)

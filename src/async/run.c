@@ -220,7 +220,7 @@ static void deliver(struct run *run)
     enum object_status status;
     while ((status = write_output(run)) != OBJECT_OK) {
         if (!object_status_is_passing(status) || !may_retry(run)) {
-            fail(run, "The output could not be written to " VIEW_FMT ": %s.", VIEW_ARG(run->invocation.output_uri),
+            fail(run, "The output could not be written to " VIEW_FMT ": %s", VIEW_ARG(run->invocation.output_uri),
                  object_status_text(status));
             return;
         }

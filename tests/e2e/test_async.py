@@ -156,5 +156,5 @@ def test_a_bucket_that_goes_meanwhile_fails_the_invocation(new_server):
     s3.delete_bucket(Bucket="answers")
     reply = end_of(server.client(), arn)
     assert reply["status"] == "Failed"
-    assert reply["failureMessage"] == "The output could not be written to s3://answers/: The specified bucket does not exist."
+    assert reply["failureMessage"] == "The output could not be written to s3://answers/: The specified bucket does not exist"
     assert server.healthy()

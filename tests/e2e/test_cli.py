@@ -7,7 +7,7 @@ import pytest
 from harness import CRATON, clean_environment, parse_exports
 from models import ECHO, user
 
-COMMANDS = ["serve", "env", "chat", "embed", "models", "keys", "pipeline", "status", "ops", "version"]
+COMMANDS = ["serve", "env", "chat", "embed", "models", "keys", "jobs", "pipeline", "bucket", "status", "ops", "version"]
 
 
 def craton(*arguments):
