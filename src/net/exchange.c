@@ -402,6 +402,12 @@ void http_start(struct http_exchange *ex, const struct http_response *response)
         ex->session->ops->changed(ex->session, ex);
 }
 
+void http_start_sized(struct http_exchange *ex, const struct http_response *response, uint64_t length)
+{
+    if (answer_begin(ex, response, ANSWER_LENGTH_KNOWN, length))
+        ex->session->ops->changed(ex->session, ex);
+}
+
 bool http_write(struct http_exchange *ex, struct view bytes)
 {
     if (ex->session == NULL || ex->answer != ANSWER_OPEN || ex->bodiless)

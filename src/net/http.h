@@ -105,6 +105,8 @@ void http_respond(struct http_exchange *ex, const struct http_response *response
 void http_respond_file(struct http_exchange *ex, const struct http_response *response, int fd, uint64_t offset, uint64_t length);
 
 void http_start(struct http_exchange *ex, const struct http_response *response);
+/* The same for a body whose length is known: exactly that many bytes must be written. One that cannot be is for http_abort(). */
+void http_start_sized(struct http_exchange *ex, const struct http_response *response, uint64_t length);
 /* Queues the bytes (copied) and sends them in this turn of the loop. Returns false when more than the high-water mark is queued:
  * the bytes are taken all the same, but wait for on_writable before the next. */
 bool http_write(struct http_exchange *ex, struct view bytes);

@@ -156,9 +156,6 @@ enum object_status object_read_begin(struct objects *objects, struct arena *aren
 enum object_status object_read_at(struct object_reader *reader, uint64_t offset, void *out, size_t len, size_t *got);
 /* A descriptor of the object's own bytes from 0 to info.size, the caller's to close; -1 for a remote one. */
 int object_reader_fd(struct object_reader *reader);
-/* The same for what shall be sent: length bytes (no more than there are) from *offset on; they stand at *offset of the descriptor then.
- * What is remote is fetched into a file without a name first. */
-enum object_status object_reader_range(struct object_reader *reader, uint64_t *offset, uint64_t length, int *fd);
 void object_read_end(struct object_reader *reader);         /* NULL is fine */
 
 struct object_list {

@@ -203,41 +203,6 @@ int object_reader_fd(struct object_reader *reader)
     return reader->remote != NULL ? -1 : fcntl(reader->fd, F_DUPFD_CLOEXEC, 0);
 }
 
-/* length bytes from offset on, to the end of fd. */
-static enum object_status fetch(struct object_reader *reader, uint64_t offset, uint64_t length, int fd)
-{
-    char *piece = malloc(PIECE_SIZE);
-    enum object_status status = piece != NULL ? OBJECT_OK : OBJECT_NO_MEMORY;
-    while (length > 0 && status == OBJECT_OK) {
-        size_t got;
-        status = object_read_at(reader, offset, piece, length < PIECE_SIZE ? (size_t)length : PIECE_SIZE, &got);
-        if (status == OBJECT_OK)
-            status = got > 0 ? status_of_errno(write_whole(fd, view_of(piece, got)), "fetching an object") : OBJECT_UNREACHABLE;
-        offset += got;
-        length -= got;
-    }
-    free(piece);
-    return status;
-}
-
-enum object_status object_reader_range(struct object_reader *reader, uint64_t *offset, uint64_t length, int *fd)
-{
-    if (reader->remote == NULL) {
-        *fd = object_reader_fd(reader);
-        return *fd >= 0 ? OBJECT_OK : status_of_errno(errno, "opening an object");
-    }
-    *fd = openat(reader->objects->pending_fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-    if (*fd < 0)
-        return status_of_errno(errno, "making a file");
-    enum object_status status = fetch(reader, *offset, length, *fd);
-    *offset = 0;
-    if (status != OBJECT_OK) {
-        close(*fd);
-        *fd = -1;
-    }
-    return status;
-}
-
 void object_read_end(struct object_reader *reader)
 {
     if (reader == NULL)

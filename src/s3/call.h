@@ -103,13 +103,27 @@ struct s3_call {
     size_t header_count;
     struct buf reply;
     struct xml_writer xml;
-    int file;                                               /* -1: reply is the body */
+    int file;                                               /* -1: reply is the body, or reader gives it */
     uint64_t offset, length;                                /* of the file */
     bool headless;                                          /* HEAD: length is announced, and nothing follows */
     uint64_t response_bytes;
 
-    bool working, answered, closed;
+    struct object_reader *reader;                           /* instead of a file: offset and length are what is left to read */
+    char *piece;
+    size_t piece_len;                                       /* 0: it could not be read */
+
+    bool working;                                           /* a pool thread has the call */
+    bool answered, streaming, closed;
 };
+
+/* ---- door.c: on the loop ---- */
+void s3_call_enter(struct s3_call *call);                   /* a pool thread is about to work for it */
+void s3_call_left(struct s3_call *call);                    /* and has done so; the call may be gone afterwards */
+
+/* ---- stream.c: on the loop ---- */
+enum object_status s3_stream_read(struct s3_call *call);    /* in the pool: the next piece of the reader */
+void s3_stream_start(struct s3_call *call, const struct http_response *response);
+void s3_stream_end(struct s3_call *call);
 
 /* ---- route.c ---- */
 bool s3_routes_create(struct s3 *s3);                          /* false when out of memory */

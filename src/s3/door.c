@@ -56,6 +56,7 @@ static struct s3_call *call_create(struct s3 *s3, struct http_exchange *ex)
 static void call_free(struct s3_call *call)
 {
     buf_free(&call->reply);
+    s3_stream_end(call);
     if (call->file >= 0)
         close(call->file);
     call->file = -1;
@@ -86,6 +87,18 @@ static void settle(struct s3_call *call)
         call_free(call);
 }
 
+void s3_call_enter(struct s3_call *call)
+{
+    call->working = true;
+    http_hold(call->ex);
+}
+
+void s3_call_left(struct s3_call *call)
+{
+    settle(call);
+    http_release(call->ex);
+}
+
 static void in_pool(void *arg)
 {
     struct s3_call *call = arg;
@@ -98,8 +111,7 @@ static void out_of_pool(void *arg)
     call->working = false;
     if (!call->closed)
         s3_reply_send(call);
-    settle(call);
-    http_release(call->ex);
+    s3_call_left(call);
 }
 
 /* ---- admission: on the loop, before the body ---- */
@@ -181,14 +193,13 @@ void s3_on_request(struct s3 *s3, struct http_exchange *ex)
     struct s3_call *call = http_context(ex);
     if (call == NULL || call->answered)
         return;
-    http_hold(ex);
-    call->working = true;
+    s3_call_enter(call);
     if (loop_work(s3->options.loop, in_pool, out_of_pool, call))
         return;
     call->working = false;
     call->error = s3_fail(call, S3_SLOW_DOWN, "%s", s3_error_text(S3_SLOW_DOWN));
     s3_reply_send(call);
-    http_release(ex);
+    s3_call_left(call);
 }
 
 void s3_on_closed(struct s3 *s3, struct http_exchange *ex, bool aborted)

@@ -169,6 +169,14 @@ static enum s3_error describe(struct s3_call *call, const struct object_info *in
     return error == S3_OK ? choose_range(call, info) : error;
 }
 
+/* What can fail has failed before the answer begins, but for what changes while it goes out. */
+static enum s3_error stream(struct s3_call *call, struct object_reader *reader)
+{
+    call->reader = reader;
+    enum object_status status = call->length > 0 ? s3_stream_read(call) : OBJECT_OK;
+    return status == OBJECT_OK ? S3_OK : s3_fail_object(call, status);
+}
+
 static enum s3_error get_object(struct s3_call *call)
 {
     struct bucket_info bucket;
@@ -182,10 +190,10 @@ static enum s3_error get_object(struct s3_call *call)
     if (status != OBJECT_OK)
         return s3_fail_object(call, status);
     error = describe(call, &info);
-    if (error == S3_OK) {
-        status = object_reader_range(reader, &call->offset, call->length, &call->file);
-        error = status == OBJECT_OK ? S3_OK : s3_fail_object(call, status);
-    }
+    if (error == S3_OK && bucket.place == BUCKET_REMOTE)
+        return stream(call, reader);
+    if (error == S3_OK && (call->file = object_reader_fd(reader)) < 0)
+        error = s3_fail(call, S3_SLOW_DOWN, "%s", s3_error_text(S3_SLOW_DOWN));
     object_read_end(reader);
     return error;
 }

@@ -163,6 +163,11 @@ void s3_reply_send(struct s3_call *call)
         call->file = -1;
         return;
     }
+    if (call->error == S3_OK && call->reader != NULL) {
+        call->response_bytes = call->length;
+        s3_stream_start(call, &response);
+        return;
+    }
     call->response_bytes = call->reply.len;
     http_respond(call->ex, &response, &call->reply);
 }

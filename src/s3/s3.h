@@ -3,7 +3,7 @@
  *   on_headers   which bucket and key, which operation, who asks? The signature is verified here, over the hash that the client
  *                declares; a stranger's body is not read
  *   on_request   the handler, in a pool thread, with the whole body: it verifies the body against what was declared
- *   answer       bytes, or a range of an object's file that the loop sends
+ *   answer       bytes, or a range of an object's file that the loop sends; of a remote object as it is read
  *
  * Everything here runs on the loop. An exchange that was given to s3_on_headers() gets its other calls here too.
  */
@@ -45,6 +45,7 @@ void s3_destroy(struct s3 *s3);                             /* after loop_destro
 
 void s3_on_headers(struct s3 *s3, struct http_exchange *ex, struct http_admission *admission);
 void s3_on_request(struct s3 *s3, struct http_exchange *ex);
+void s3_on_writable(struct s3 *s3, struct http_exchange *ex);
 void s3_on_closed(struct s3 *s3, struct http_exchange *ex, bool aborted);
 void s3_on_error(enum http_refusal refusal, struct buf *body, struct view *content_type);
 

@@ -271,6 +271,8 @@ static void on_writable(void *ctx, struct http_exchange *ex)
     enum door door = door_of(server, http_request(ex));
     if (door == DOOR_ELASTIC)
         elastic_writable(ctx, ex);
+    else if (door == DOOR_S3)
+        s3_on_writable(server->s3, ex);
     else if (door == DOOR_AWS)
         server->aws->on_writable(server->aws->ctx, ex);
 }

@@ -201,26 +201,6 @@ static void reading_asks_for_ranges_of_the_same_object(void **state)
     assert_asked(1, "if-match: \"abc\"\r\n");
 }
 
-static void a_range_can_be_fetched_into_a_file(void **state)
-{
-    (void)state;
-    struct object_info info;
-    struct object_reader *reader;
-    uint64_t offset = 3;
-    char bytes[16];
-    int fd;
-    SCRIPTED(OK_HEAD(10) "ETag: \"abc\"\r\n\r\n",
-             "HTTP/1.1 206 Partial Content\r\nConnection: close\r\nContent-Length: 7\r\n\r\n3456789");
-    assert_int_equal(object_read_begin(fixture_objects, fixture_arena, FAR, VIEW("k"), &info, &reader), OBJECT_OK);
-    assert_int_equal(object_reader_range(reader, &offset, 4, &fd), OBJECT_OK);
-    assert_int_equal(offset, 0);
-    assert_int_equal(pread(fd, bytes, sizeof bytes, 0), 4);
-    assert_memory_equal(bytes, "3456", 4);
-    close(fd);
-    object_read_end(reader);
-    all_was_asked();
-}
-
 static void an_object_that_changes_while_it_is_read_is_noticed(void **state)
 {
     (void)state;
@@ -384,7 +364,6 @@ int main(void)
         REMOTE_TEST(an_empty_object_can_be_put),
         REMOTE_TEST(a_head_tells_what_the_other_side_knows),
         REMOTE_TEST(reading_asks_for_ranges_of_the_same_object),
-        REMOTE_TEST(a_range_can_be_fetched_into_a_file),
         REMOTE_TEST(an_object_that_changes_while_it_is_read_is_noticed),
         REMOTE_TEST(a_list_is_asked_for_and_read),
         REMOTE_TEST(what_is_no_list_is_an_error),
