@@ -34,8 +34,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct arena *arena = arena_create(1u << 20);
     struct sigv4_work work;
     sigv4_work_init(&work);
-    struct route route;
-    aws_route(message.method, message.path, &route);
+    const struct http_request request = { .method = message.method, .path = message.path, .query = message.query, .headers = headers,
+                                          .header_count = message.header_count };
+    struct destination to;
+    aws_destination(&request, &to);
+    if (to.in_body)
+        aws_destination_action(message.query, &to);
+    if (to.operation != NULL && to.operation->service != to.service)
+        __builtin_trap();
     if (sigv4_parse(&message, arena, &signature, &why)) {
         sigv4_check(&signature, &rules, signature.signed_ms, &why);
         bool needs_body = sigv4_needs_body(&signature, &rules);
