@@ -1,6 +1,8 @@
 /* The life of a request: see front.h. */
 #include "aws/call_impl.h"
 
+#include "aws/protocol.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -279,8 +281,7 @@ static void on_closed(void *ctx, struct http_exchange *ex, bool aborted)
         call_end(call);
 }
 
-static void on_error(void *ctx, enum http_refusal refusal, const struct http_request *request, struct buf *body,
-                     struct view *content_type, struct http_header *extra)
+static void on_error(void *ctx, enum http_refusal refusal, const struct http_request *request, struct http_refused *out)
 {
     static const struct {
         enum aws_status status;
@@ -292,16 +293,17 @@ static void on_error(void *ctx, enum http_refusal refusal, const struct http_req
         [HTTP_REFUSE_TIMEOUT] = { AWS_REQUEST_TIMEOUT, "The request did not arrive in time." },
         [HTTP_REFUSE_OVERLOADED] = { AWS_SERVICE_UNAVAILABLE, "The server is busy. Try again." },
     };
-    struct json_writer w;
+    struct destination to;
+    char id[UUID_SIZE];
     (void)ctx;
-    (void)request;
-    (void)extra;
-    json_writer_init(&w, body);
-    json_object(&w);
-    json_put_cstr(&w, "__type", aws_status_name(refusals[refusal].status));
-    json_put_cstr(&w, "message", refusals[refusal].text);
-    json_end(&w);
-    *content_type = VIEW("application/json");
+    uuid_v4(id);
+    aws_destination(request, &to);
+    const struct error_reply error = { .status = refusals[refusal].status, .message = view_from_cstr(refusals[refusal].text),
+                                       .request_id = arena_copy(request->arena, view_from_cstr(id)) };
+    protocol_write_error(to.service, &error, &out->body);
+    out->headers[out->header_count++] = (struct http_header){ VIEW("x-amzn-ErrorType"), protocol_error_code(to.service, error.status) };
+    out->headers[out->header_count++] = (struct http_header){ VIEW("Content-Type"), protocol_media_type(to.service) };
+    out->headers[out->header_count++] = (struct http_header){ VIEW("x-amzn-RequestId"), error.request_id };
 }
 
 /* ---- making and unmaking ---- */

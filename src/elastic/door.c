@@ -388,7 +388,7 @@ void elastic_on_closed(struct elastic *elastic, struct http_exchange *ex, bool a
     settle(x);
 }
 
-void elastic_on_error(enum http_refusal refusal, struct buf *body, struct view *content_type, struct http_header *extra)
+void elastic_on_error(enum http_refusal refusal, struct http_refused *refused)
 {
     static const struct {
         int status;
@@ -404,8 +404,8 @@ void elastic_on_error(enum http_refusal refusal, struct buf *body, struct view *
         .status = refusals[refusal].status, .type = refusals[refusal].type, .reason = refusals[refusal].reason
     };
     struct json_writer out;
-    json_writer_init(&out, body);
+    json_writer_init(&out, &refused->body);
     error_write(&error, false, &out);
-    *content_type = VIEW("application/json");
-    *extra = (struct http_header){ VIEW("X-Elastic-Product"), VIEW("Elasticsearch") };
+    refused->headers[refused->header_count++] = (struct http_header){ VIEW("X-Elastic-Product"), VIEW("Elasticsearch") };
+    refused->headers[refused->header_count++] = (struct http_header){ VIEW("Content-Type"), VIEW("application/json") };
 }

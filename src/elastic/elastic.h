@@ -58,6 +58,6 @@ void elastic_on_headers(struct elastic *elastic, struct http_exchange *ex, struc
 void elastic_on_request(struct elastic *elastic, struct http_exchange *ex, const struct principal *principal);
 void elastic_on_writable(struct elastic *elastic, struct http_exchange *ex);
 void elastic_on_closed(struct elastic *elastic, struct http_exchange *ex, bool aborted);
-void elastic_on_error(enum http_refusal refusal, struct buf *body, struct view *content_type, struct http_header *extra);
+void elastic_on_error(enum http_refusal refusal, struct http_refused *out);
 
 #endif

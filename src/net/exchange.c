@@ -175,20 +175,14 @@ void exchange_refuse(struct http_exchange *ex, enum http_refusal refusal)
     if (ex->answer != ANSWER_NONE || ex->session == NULL)
         return;
     ex->refused = true;
-    struct buf body = BUF_INIT(HTTP_HEAD_MAX);
-    struct view type = VIEW("text/plain");
-    struct http_header headers[2] = { { .name = VIEW("") } };
-    size_t count = 0;
+    struct http_refused out = { .body = BUF_INIT(HTTP_HEAD_MAX) };
     const struct http_handler *handler = &ex->front->handler;
     if (handler->on_error != NULL)
-        handler->on_error(handler->ctx, refusal, &ex->request, &body, &type, &headers[0]);
-    if (headers[0].name.len > 0)
-        count++;
-    if (body.len > 0)
-        headers[count++] = (struct http_header){ VIEW("Content-Type"), type };
-    const struct http_response response = { .status = http_refusal_status(refusal), .headers = headers, .header_count = count };
-    http_respond(ex, &response, &body);
-    buf_free(&body);
+        handler->on_error(handler->ctx, refusal, &ex->request, &out);
+    const struct http_response response = { .status = http_refusal_status(refusal), .headers = out.headers,
+                                            .header_count = out.header_count };
+    http_respond(ex, &response, &out.body);
+    buf_free(&out.body);
 }
 
 /* ---- the answer's bytes ------------------------------------------------------------------------------------------------- */

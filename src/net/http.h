@@ -65,6 +65,14 @@ enum http_refusal {
     HTTP_REFUSE_OVERLOADED,                                 /* 503: connections, unverified body budget, memory */
 };
 
+#define HTTP_REFUSED_FIELDS 4
+
+struct http_refused {
+    struct buf body;                                        /* to append to */
+    struct http_header headers[HTTP_REFUSED_FIELDS];        /* with the content type */
+    size_t header_count;
+};
+
 struct http_handler {
     void *ctx;
     /* Headers are complete, the body is not. Optional: NULL takes the server's default limit. */
@@ -76,10 +84,8 @@ struct http_handler {
     /* The last call for this exchange: answered and sent (aborted false), or the client has gone before that (aborted true). It
      * comes exactly once for each exchange that reached on_headers or on_request. */
     void (*on_closed)(void *ctx, struct http_exchange *ex, bool aborted);
-    /* The server refuses: append a body and name its content type; extra may become one more field. request may be partly filled.
-     * Optional. */
-    void (*on_error)(void *ctx, enum http_refusal refusal, const struct http_request *request, struct buf *body,
-                     struct view *content_type, struct http_header *extra);
+    /* The server refuses: say how. request may be partly filled, but its arena is there. Optional. */
+    void (*on_error)(void *ctx, enum http_refusal refusal, const struct http_request *request, struct http_refused *out);
 };
 
 const struct http_request *http_request(const struct http_exchange *ex);

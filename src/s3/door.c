@@ -213,7 +213,7 @@ void s3_on_closed(struct s3 *s3, struct http_exchange *ex, bool aborted)
     settle(call);
 }
 
-void s3_on_error(enum http_refusal refusal, struct buf *body, struct view *content_type)
+void s3_on_error(enum http_refusal refusal, const struct http_request *request, struct http_refused *out)
 {
     static const enum s3_error errors[] = {
         [HTTP_REFUSE_BAD_REQUEST] = S3_INVALID_REQUEST,
@@ -225,9 +225,10 @@ void s3_on_error(enum http_refusal refusal, struct buf *body, struct view *conte
     char id[REQUEST_ID_LEN + 1];
     enum s3_error error = errors[refusal];
     random_id(id, REQUEST_ID_LEN, ID_LETTERS);
-    s3_error_write(body, s3_error_code(error),
+    s3_error_write(&out->body, s3_error_code(error),
                 refusal == HTTP_REFUSE_HEADERS_TOO_LARGE ? VIEW("Your request header section exceeds the maximum allowed size.")
                                                          : view_from_cstr(s3_error_text(error)),
                 NULL, view_of(id, REQUEST_ID_LEN));
-    *content_type = VIEW("application/xml");
+    out->headers[out->header_count++] = (struct http_header){ VIEW("x-amz-request-id"), arena_copy(request->arena, view_of(id, REQUEST_ID_LEN)) };
+    out->headers[out->header_count++] = (struct http_header){ VIEW("Content-Type"), VIEW("application/xml") };
 }

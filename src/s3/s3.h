@@ -47,7 +47,7 @@ void s3_on_headers(struct s3 *s3, struct http_exchange *ex, struct http_admissio
 void s3_on_request(struct s3 *s3, struct http_exchange *ex);
 void s3_on_writable(struct s3 *s3, struct http_exchange *ex);
 void s3_on_closed(struct s3 *s3, struct http_exchange *ex, bool aborted);
-void s3_on_error(enum http_refusal refusal, struct buf *body, struct view *content_type);
+void s3_on_error(enum http_refusal refusal, const struct http_request *request, struct http_refused *out);
 
 bool s3_serves(struct view operation);                      /* has the operation a handler? Any thread */
 

@@ -217,12 +217,11 @@ static void elastic_closed(void *ctx, struct http_exchange *ex, bool aborted)
     elastic_on_closed(server->elastic, ex, aborted);
 }
 
-static void elastic_error(void *ctx, enum http_refusal refusal, const struct http_request *request, struct buf *body,
-                          struct view *content_type, struct http_header *extra)
+static void elastic_error(void *ctx, enum http_refusal refusal, const struct http_request *request, struct http_refused *out)
 {
     (void)ctx;
     (void)request;
-    elastic_on_error(refusal, body, content_type, extra);
+    elastic_on_error(refusal, out);
 }
 
 static void on_headers(void *ctx, struct http_exchange *ex, struct http_admission *admission)
@@ -289,17 +288,16 @@ static void on_closed(void *ctx, struct http_exchange *ex, bool aborted)
         server->aws->on_closed(server->aws->ctx, ex, aborted);
 }
 
-static void on_error(void *ctx, enum http_refusal refusal, const struct http_request *request, struct buf *body,
-                     struct view *content_type, struct http_header *extra)
+static void on_error(void *ctx, enum http_refusal refusal, const struct http_request *request, struct http_refused *out)
 {
     struct server *server = ctx;
     enum door door = door_of(server, request);
     if (door == DOOR_ELASTIC && request->path.len > 1)
-        elastic_on_error(refusal, body, content_type, extra);
+        elastic_on_error(refusal, out);
     else if (door == DOOR_S3)
-        s3_on_error(refusal, body, content_type);
+        s3_on_error(refusal, request, out);
     else
-        server->aws->on_error(server->aws->ctx, refusal, request, body, content_type, extra);
+        server->aws->on_error(server->aws->ctx, refusal, request, out);
 }
 
 /* ---- the end of a call ---- */

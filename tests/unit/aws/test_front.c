@@ -658,9 +658,20 @@ static void a_body_that_the_server_refuses_ends_the_call_with_that_status(void *
     say(fd, VIEW("POST /model/m/invoke HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer " BEARER_KEY
                  "\r\nTransfer-Encoding: chunked\r\n\r\nnot a chunk\r\n"));
     struct reply reply = listen_to(fd);
-    assert_int_equal(reply.status, 400);
+    assert_error(&reply, 400, "ValidationException", "malformed");
     wait_for(&fix.done, done + 1);
     assert_int_equal(fix.last_status, 400);
+}
+
+static void a_refusal_of_the_server_has_the_form_of_the_protocol(void **state)
+{
+    (void)state;
+    int fd = dial();
+    say(fd, VIEW("POST / HTTP/1.1\r\nHost: h\r\nX-Amz-Target: DynamoDB_20120810.Scan\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n"));
+    struct reply reply = listen_to(fd);
+    assert_int_equal(reply.status, 400);
+    assert_view_is(head_value(&reply, "x-amzn-ErrorType"), "ValidationException");
+    assert_int_equal(head_value(&reply, "x-amzn-RequestId").len, 36);
 }
 
 static void handlers_must_name_operations_and_each_only_once(void **state)
@@ -705,6 +716,7 @@ int main(void)
         cmocka_unit_test(a_client_that_goes_does_not_pull_memory_from_a_thread),
         cmocka_unit_test(a_client_that_goes_within_the_body_ends_the_call),
         cmocka_unit_test(a_body_that_the_server_refuses_ends_the_call_with_that_status),
+        cmocka_unit_test(a_refusal_of_the_server_has_the_form_of_the_protocol),
         cmocka_unit_test(handlers_must_name_operations_and_each_only_once),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -188,15 +188,14 @@ static void on_closed(void *ctx, struct http_exchange *ex, bool aborted)
     fixture->closed++;
 }
 
-static void on_error(void *ctx, enum http_refusal refusal, const struct http_request *request, struct buf *body,
-                     struct view *content_type, struct http_header *extra)
+static void on_error(void *ctx, enum http_refusal refusal, const struct http_request *request, struct http_refused *out)
 {
     struct fixture *fixture = ctx;
     (void)request;
     fixture->errors++;
-    buf_printf(body, "{\"refusal\":%d}", (int)refusal);
-    *content_type = VIEW("application/json");
-    *extra = (struct http_header){ VIEW("X-Refused"), VIEW("yes") };
+    buf_printf(&out->body, "{\"refusal\":%d}", (int)refusal);
+    out->headers[out->header_count++] = (struct http_header){ VIEW("X-Refused"), VIEW("yes") };
+    out->headers[out->header_count++] = (struct http_header){ VIEW("Content-Type"), VIEW("application/json") };
 }
 
 /* ---- the server ---------------------------------------------------------------------------------------------------------- */
