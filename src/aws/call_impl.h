@@ -15,6 +15,7 @@
 #include "aws/front.h"
 #include "aws/sigv4.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 #define REPLY_MAX       (64u * 1024 * 1024)
@@ -86,6 +87,14 @@ struct call {
     struct call_stats stats;
 };
 
+/* Calls from inside that have not begun. They begin a few in each turn of the loop, so that thousands that come at once do not keep
+ * clients waiting. */
+struct inbox {
+    pthread_mutex_t mutex;                                  /* guards all below */
+    struct internal_call *first, **last;
+    bool posted;                                            /* the loop will look */
+};
+
 struct aws_front {
     struct aws_front_options options;
     struct http_handler handler;
@@ -96,6 +105,7 @@ struct aws_front {
     struct buf scratch;                                     /* for one function at a time */
     uint64_t random;                                        /* state of the padding's generator */
     unsigned running;
+    struct inbox inbox;
     char *account, *region;
 };
 

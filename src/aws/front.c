@@ -344,6 +344,8 @@ struct aws_front *aws_front_create(const struct aws_front_options *options, char
     front->keys = signing_keys_create();
     front->account = copy_text(options->account);
     front->region = copy_text(options->region);
+    pthread_mutex_init(&front->inbox.mutex, NULL);
+    front->inbox.last = &front->inbox.first;
     sigv4_work_init(&front->work);
     buf_init(&front->frame, FRAME_MAX);
     buf_init(&front->scratch, SCRATCH_MAX);
@@ -364,6 +366,7 @@ void aws_front_destroy(struct aws_front *front)
 {
     if (front == NULL)
         return;
+    pthread_mutex_destroy(&front->inbox.mutex);
     signing_keys_destroy(front->keys);
     sigv4_work_free(&front->work);
     buf_free(&front->frame);

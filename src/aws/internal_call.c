@@ -6,10 +6,12 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-#define ARENA_MAX (256u << 20)
+#define ARENA_MAX     (256u << 20)
+#define BEGUN_AT_ONCE 32                                    /* calls, in one turn of the loop */
 
 struct internal_call {
     struct aws_front *front;
+    struct internal_call *next;                             /* in the inbox */
     struct arena *arena;                                    /* of the call; gone when it has ended */
     struct http_request request;
     const struct operation *operation;                      /* NULL: none has this name */
@@ -49,9 +51,8 @@ static void out_of_memory(struct internal_call *internal)
     internal_call_end(internal);
 }
 
-static void begin(void *arg)
+static void begin(struct internal_call *internal)
 {
-    struct internal_call *internal = arg;
     struct call *call = call_create(internal->front, &internal->request);
     if (call == NULL) {
         out_of_memory(internal);
@@ -75,6 +76,53 @@ static void begin(void *arg)
         call_start(call);
     }
 }
+
+/* ---- the inbox ---- */
+
+/* The next call that is to begin. NULL when there is none: then whoever puts one in has to post. */
+static struct internal_call *inbox_take(struct inbox *inbox)
+{
+    pthread_mutex_lock(&inbox->mutex);
+    struct internal_call *internal = inbox->first;
+    if (internal != NULL)
+        inbox->first = internal->next;
+    if (inbox->first == NULL)
+        inbox->last = &inbox->first;
+    inbox->posted = internal != NULL;
+    pthread_mutex_unlock(&inbox->mutex);
+    return internal;
+}
+
+/* Some of them now, the rest in the next turn; all of them when memory is out for that. */
+static void begin_some(void *arg)
+{
+    struct aws_front *front = arg;
+    for (int i = 1;; i++) {
+        struct internal_call *internal = inbox_take(&front->inbox);
+        if (internal == NULL)
+            return;
+        begin(internal);
+        if (i % BEGUN_AT_ONCE == 0 && loop_post(front->options.loop, begin_some, front))
+            return;
+    }
+}
+
+static bool inbox_put(struct aws_front *front, struct internal_call *internal)
+{
+    struct inbox *inbox = &front->inbox;
+    pthread_mutex_lock(&inbox->mutex);
+    if (!inbox->posted)
+        inbox->posted = loop_post(front->options.loop, begin_some, front);
+    bool posted = inbox->posted;
+    if (posted) {
+        *inbox->last = internal;
+        inbox->last = &internal->next;
+    }
+    pthread_mutex_unlock(&inbox->mutex);
+    return posted;
+}
+
+/* ---- on the loop: the end ---- */
 
 void internal_call_answer(struct call *call, int http_status)
 {
@@ -147,7 +195,7 @@ struct internal_call *internal_call_submit(struct aws_front *front, const struct
     internal->arena = arena_create(ARENA_MAX);
     if (internal->arena != NULL)
         copy_request(internal, request);
-    if (internal->arena != NULL && !arena_exhausted(internal->arena) && loop_post(front->options.loop, begin, internal))
+    if (internal->arena != NULL && !arena_exhausted(internal->arena) && inbox_put(front, internal))
         return internal;
     arena_destroy(internal->arena);
     free(internal);

@@ -4,7 +4,8 @@
  * that its caller is known already. So a capability uses another by the name of an operation and by nothing else.
  *
  * internal_call_submit() may be called from any thread; on_done comes once, on the loop, must be brief, and the answer is valid
- * until it returns. What the request points to is copied, but for the body: it must stay until on_done.
+ * until it returns. What the request points to is copied, but for the body: it must stay until on_done. Calls begin in the order of
+ * submission, a few in each turn of the loop, so thousands at once do not hold clients up.
  *
  * A handler that runs in the pool needs a pool thread, so pool threads should not wait for each other in numbers: whoever makes many
  * calls has a thread of its own.

@@ -9,6 +9,7 @@
 
 #define TALK    "{\"messages\":[{\"role\":\"user\",\"content\":[{\"text\":\"hello\"}]}]}"
 #define MANY    20000
+#define SLOW    2000
 #define SECONDS 20
 
 static struct {
@@ -81,6 +82,14 @@ static enum aws_status count_tokens(struct call *call)
     return AWS_PENDING;
 }
 
+static enum aws_status create_guardrail(struct call *call)
+{
+    nanosleep(&(struct timespec){ .tv_nsec = 100000 }, NULL);
+    json_object(call_reply(call));
+    json_end(call_reply(call));
+    return AWS_OK;
+}
+
 static enum aws_status converse_stream(struct call *call)
 {
     call_stream_start(call);
@@ -116,7 +125,7 @@ static int setup(void **state)
     static const struct handler_row rows[] = {
         { "ListGuardrails", list_guardrails, false }, { "GetGuardrail", get_guardrail, false },
         { "Converse", converse, true },               { "CountTokens", count_tokens, true },
-        { "ConverseStream", converse_stream, true },
+        { "ConverseStream", converse_stream, true },  { "CreateGuardrail", create_guardrail, true },
     };
     static const struct handler_set set = { rows, COUNT_OF(rows), NULL };
     static const struct credentials credentials = { .authorize = authorize };
@@ -216,7 +225,7 @@ static void what_nobody_serves_is_refused(void **state)
 {
     (void)state;
     assert_int_equal(ask((struct internal_request){ .operation = VIEW("NoSuchOperation") }).status, AWS_UNKNOWN_OPERATION);
-    assert_int_equal(ask((struct internal_request){ .operation = VIEW("CreateGuardrail") }).status, AWS_NOT_IMPLEMENTED);
+    assert_int_equal(ask((struct internal_request){ .operation = VIEW("CreateAgent") }).status, AWS_NOT_IMPLEMENTED);
     assert_int_equal(ask((struct internal_request){ .operation = VIEW("ConverseStream"), .labels = { VIEW("m") }, .body = VIEW(TALK) }).status,
                      AWS_NOT_IMPLEMENTED);
 }
@@ -250,6 +259,61 @@ static void many_are_under_way_at_once(void **state)
     assert_int_equal(failed, 0);
 }
 
+static const struct internal_request slow = {
+    .operation = VIEW_INIT("CreateGuardrail"), .principal = &worker,
+    .body = VIEW_INIT("{\"name\":\"n\",\"blockedInputMessaging\":\"a\",\"blockedOutputsMessaging\":\"b\"}")
+};
+
+static atomic_int answers_before, refused;
+
+static void look(void *arg)
+{
+    (void)arg;
+    answers_before = answers;
+}
+
+/* On the loop, so that all are there before the first begins. */
+static void submit_many(void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < SLOW; i++)
+        refused += internal_call_submit(fix.front, &slow, count_answer, NULL) == NULL;
+    loop_post(fix.loop, look, NULL);
+}
+
+static void thousands_that_come_at_once_leave_the_loop_to_others(void **state)
+{
+    (void)state;
+    answers = failed = refused = 0;
+    answers_before = -1;
+    assert_true(loop_post(fix.loop, submit_many, NULL));
+    wait_for_answers(SLOW);
+    assert_int_equal(failed + refused, 0);
+    assert_in_range(answers_before, 1, SLOW / 10);
+}
+
+static void submit_one_behind_many_and_cancel_it(void *arg)
+{
+    static const struct internal_request request = { .operation = VIEW_INIT("CountTokens"), .principal = &worker, .labels = { VIEW_INIT("m") },
+                                                     .body = VIEW_INIT("{\"input\":{\"converse\":{}}}") };
+    submit_many(arg);
+    struct internal_call *call = internal_call_submit(fix.front, &request, count_answer, NULL);
+    if (call != NULL)
+        internal_call_cancel(call);
+}
+
+static void a_call_that_is_cancelled_before_it_begins_never_reaches_its_handler(void **state)
+{
+    (void)state;
+    answers = failed = refused = 0;
+    fix.waiting = false;
+    assert_true(loop_post(fix.loop, submit_one_behind_many_and_cancel_it, NULL));
+    wait_for_answers(SLOW + 1);
+    assert_int_equal(failed, 1);
+    assert_int_equal(refused, 0);
+    assert_false(fix.waiting);
+}
+
 static void a_call_that_is_cancelled_ends_before_its_time(void **state)
 {
     (void)state;
@@ -276,6 +340,8 @@ int main(void)
         cmocka_unit_test(policies_hold_inside_too),
         cmocka_unit_test(what_nobody_serves_is_refused),
         cmocka_unit_test(many_are_under_way_at_once),
+        cmocka_unit_test(thousands_that_come_at_once_leave_the_loop_to_others),
+        cmocka_unit_test(a_call_that_is_cancelled_before_it_begins_never_reaches_its_handler),
         cmocka_unit_test(a_call_that_is_cancelled_ends_before_its_time),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
