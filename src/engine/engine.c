@@ -94,6 +94,7 @@ void engine_stop(struct engine *engine)
         lane_destroy(LIST_ITEM(list_first(&engine->lanes), struct lane, link));
     loop_timer_cancel(engine->grant_timer);
     loop_turn_cancel(engine->loop, &engine->turn);
+    loop_turn_cancel(engine->loop, &engine->grant_turn);
     http_client_destroy(engine->http);
 }
 

@@ -25,9 +25,15 @@ static bool goes_before(const struct grant_share *a, const struct grant_share *b
     return a->order < b->order;
 }
 
+/* The longest waiting one has its turn when others have been served often enough, and for long enough. */
+static bool turn_by_age(const struct grants *grants)
+{
+    return grants->served + 1 >= GRANTS_FAIR_EVERY && grants->served_ms >= grants->aged_ms * (GRANTS_FAIR_TIME - 1);
+}
+
 static struct grant_share *next_waiting(struct grants *grants)
 {
-    bool by_age = (grants->given + 1) % GRANTS_FAIR_EVERY == 0;
+    bool by_age = turn_by_age(grants);
     struct grant_share *best = NULL;
     LIST_EACH(at, &grants->shares) {
         struct grant_share *share = share_of(at);
@@ -62,8 +68,15 @@ static void revoke_standing(struct grants *grants, uint64_t now_ms)
     }
 }
 
+static void count_turn(struct grants *grants, struct grant_share *share)
+{
+    share->by_age = turn_by_age(grants);
+    grants->served = share->by_age ? 0 : grants->served + 1;
+    grants->served_ms = share->by_age ? 0 : grants->served_ms;
+}
+
 /* A grant is for all cores: a step is short, and its threads work best without others beside them. */
-static void give_next(struct grants *grants, uint64_t now_ms)
+void grants_next(struct grants *grants, uint64_t now_ms)
 {
     struct grant_share *next = next_waiting(grants);
     if (next == NULL)
@@ -73,16 +86,21 @@ static void give_next(struct grants *grants, uint64_t now_ms)
         return;
     }
     bool standing = is_alone(grants, next, now_ms);
+    count_turn(grants, next);
     next->state = standing ? GRANT_STANDING : GRANT_HELD;
     next->threads = grants->cores;
     next->since_ms = now_ms;
     grants->running += next->threads;
-    grants->given++;
     grants->give(next, next->threads, standing);
 }
 
-static void take_back(struct grants *grants, struct grant_share *share)
+static void take_back(struct grants *grants, struct grant_share *share, uint64_t now_ms)
 {
+    bool held = share->threads > 0;
+    if (held && share->by_age)
+        grants->aged_ms = now_ms - share->since_ms;
+    else if (held)
+        grants->served_ms += now_ms - share->since_ms;
     grants->running -= share->threads;
     share->threads = 0;
     share->state = GRANT_IDLE;
@@ -90,9 +108,9 @@ static void take_back(struct grants *grants, struct grant_share *share)
 
 void grants_remove(struct grants *grants, struct grant_share *share, uint64_t now_ms)
 {
-    take_back(grants, share);
+    take_back(grants, share, now_ms);
     list_remove(&share->link);
-    give_next(grants, now_ms);
+    grants_next(grants, now_ms);
 }
 
 bool grants_want(struct grants *grants, struct grant_share *share, enum priority priority, uint64_t now_ms)
@@ -104,7 +122,7 @@ bool grants_want(struct grants *grants, struct grant_share *share, enum priority
     share->order = grants->order++;
     share->wanted_ms = now_ms;
     share->has_wanted = true;
-    give_next(grants, now_ms);
+    grants_next(grants, now_ms);
     return true;
 }
 
@@ -112,8 +130,7 @@ bool grants_done(struct grants *grants, struct grant_share *share, uint64_t now_
 {
     if (share->state == GRANT_IDLE || share->state == GRANT_WAITING)
         return false;
-    take_back(grants, share);
-    give_next(grants, now_ms);
+    take_back(grants, share, now_ms);
     return true;
 }
 

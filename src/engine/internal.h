@@ -96,6 +96,7 @@ struct engine {
     struct arena *scratch;                                  /* for one frame */
     struct grants grants;
     struct loop_timer *grant_timer;
+    struct loop_turn grant_turn;
     struct scripted *scripted;
     struct http_client *http;                               /* of the remote backend; NULL until its first call */
     bool closing;

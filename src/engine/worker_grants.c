@@ -24,8 +24,15 @@ static void send_revoke(struct grant_share *share)
     channel_flush(&worker->process.channel);
 }
 
+static void give_at_end_of_turn(void *arg)
+{
+    struct engine *engine = arg;
+    grants_next(&engine->grants, loop_now_ms(engine->loop));
+}
+
 void worker_grants_init(struct engine *engine, unsigned cores)
 {
+    engine->grant_turn = (struct loop_turn){ .fn = give_at_end_of_turn, .arg = engine };
     grants_init(&engine->grants, cores);
     engine->grants.give = send_grant;
     engine->grants.revoke = send_revoke;
@@ -76,5 +83,7 @@ bool worker_take_want(struct worker *worker, const struct wire_frame *frame)
 
 bool worker_take_done(struct worker *worker)
 {
-    return grants_done(&worker->engine->grants, &worker->share, loop_now_ms(worker->engine->loop));
+    struct engine *engine = worker->engine;
+    loop_turn_end(engine->loop, &engine->grant_turn);
+    return grants_done(&engine->grants, &worker->share, loop_now_ms(engine->loop));
 }

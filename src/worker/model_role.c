@@ -276,22 +276,29 @@ static unsigned threads_now(struct role *role)
     return cores_threads(&role->cores, role->grant.threads, clock_mono_us(role->clock));
 }
 
-static void compute_text(struct role *role)
+static enum priority priority_of_work(const struct role *role)
 {
-    if (!grant_ready(&role->grant, scheduler_priority(role->scheduler), out(role)))
-        return;
-    role->model->compute->ops->set_threads(role->model->compute, threads_now(role));
-    scheduler_step(role->scheduler);
-    grant_step_done(&role->grant, out(role));
+    return role->scheduler != NULL ? scheduler_priority(role->scheduler) : embedder_priority(role->embedder);
 }
 
-static void compute_vectors(struct role *role)
+static bool may_compute(struct role *role)
 {
-    if (!grant_ready(&role->grant, embedder_priority(role->embedder), out(role)))
-        return;
-    encoder_set_threads(role->model->encoder, threads_now(role));
-    embedder_step(role->embedder);
+    return grant_ready(&role->grant, priority_of_work(role), out(role));
+}
+
+/* One step. Who gives its grant back and has more to do says so at once: else somebody of less importance may be given it first. */
+static void compute(struct role *role)
+{
+    if (role->scheduler != NULL) {
+        role->model->compute->ops->set_threads(role->model->compute, threads_now(role));
+        scheduler_step(role->scheduler);
+    } else {
+        encoder_set_threads(role->model->encoder, threads_now(role));
+        embedder_step(role->embedder);
+    }
     grant_step_done(&role->grant, out(role));
+    if (has_work(role))
+        (void)may_compute(role);
 }
 
 static void write_stats(struct role *role, struct json_writer *w)
@@ -328,14 +335,10 @@ static int serve(struct role *role)
         if (verdict != GO_ON)
             return verdict == STOP ? 0 : 1;
         take_prepared(role);
-        bool computed = has_work(role);
+        bool computed = has_work(role) && may_compute(role);
         if (computed) {
-            if (role->scheduler != NULL)
-                compute_text(role);
-            else
-                compute_vectors(role);
+            compute(role);
             role->changed = true;
-            computed = role->grant.state != GRANT_WANTED;
         }
         send_stats(role);
         if (!channel_flush(role->channel))
