@@ -49,6 +49,11 @@ struct view remote_reply_header(const struct remote_reply *reply, const char *na
 const struct xml *remote_reply_xml(const struct remote_reply *reply, struct arena *arena, const char *root);    /* NULL: it is something else */
 struct view remote_etag(struct view text);                  /* without quotes */
 
+/* What the answers to HEAD and to a list say. False: they are none, or memory is out. */
+bool remote_read_info(struct arena *arena, const struct remote_reply *reply, struct object_info *out);
+bool remote_read_page(struct arena *arena, const struct object_remote *remote, const struct object_list *list,
+                      const struct remote_reply *reply, struct object_page *out);
+
 /* ---- one function for each of objects.h ---- */
 
 const struct object_remote *remote_of(const struct objects *objects, struct view bucket);  /* bucket.c; NULL: it is no remote one */

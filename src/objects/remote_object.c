@@ -43,7 +43,7 @@ static unsigned parts_of(struct view etag)
     return dash != VIEW_NPOS && view_to_u64(view_from(etag, dash + 1), &count) && count <= OBJECT_PARTS_MAX ? (unsigned)count : 0;
 }
 
-static bool read_info(struct arena *arena, const struct remote_reply *reply, struct object_info *out)
+bool remote_read_info(struct arena *arena, const struct remote_reply *reply, struct object_info *out)
 {
     struct object_field *fields = ARENA_ARRAY(arena, struct object_field, REMOTE_HEADERS_MAX);
     if (fields == NULL || !view_to_u64(remote_reply_header(reply, "content-length"), &out->size))
@@ -95,7 +95,7 @@ enum object_status remote_head(struct objects *objects, const struct object_remo
     enum object_status status = remote_send(&request, arena, reply);
     if (status != OBJECT_OK)
         return status;
-    if (!read_info(arena, reply, out))
+    if (!remote_read_info(arena, reply, out))
         return arena_exhausted(arena) ? OBJECT_NO_MEMORY : OBJECT_ERROR;
     view_to_u64(remote_reply_header(reply, "x-amz-tagging-count"), &tags);
     return tags > 0 ? read_tags(objects, remote, arena, key, out) : OBJECT_OK;
@@ -112,8 +112,9 @@ enum object_status remote_read(struct objects *objects, const struct object_remo
     if (reply != NULL) {
         const char *range = arena_printf(arena, "bytes=%llu-%llu", (unsigned long long)offset, (unsigned long long)(offset + len - 1));
         const char *same = arena_printf(arena, "\"" VIEW_FMT "\"", VIEW_ARG(etag));
-        if (range != NULL && same != NULL && remote_header(&request, arena, "range", view_from_cstr(range)) &&
-            remote_header(&request, arena, "if-match", view_from_cstr(same)))
+        bool ok = range != NULL && same != NULL && remote_header(&request, arena, "range", view_from_cstr(range)) &&
+                  (etag.len == 0 || remote_header(&request, arena, "if-match", view_from_cstr(same)));
+        if (ok)
             status = remote_send(&request, arena, reply);
         *got = reply->got;
     }
@@ -177,9 +178,12 @@ static bool read_object(struct arena *arena, const struct object_remote *remote,
            clock_parse_iso(xml_text(entry, "LastModified"), &out->modified_ms);
 }
 
-static bool read_page(struct arena *arena, const struct object_remote *remote, const struct object_list *list, const struct xml *result,
-                      struct object_page *out)
+bool remote_read_page(struct arena *arena, const struct object_remote *remote, const struct object_list *list,
+                      const struct remote_reply *reply, struct object_page *out)
 {
+    const struct xml *result = remote_reply_xml(reply, arena, "ListBucketResult");
+    if (result == NULL)
+        return false;
     for (const struct xml *entry = xml_get(result, "Contents"); entry != NULL && out->count < list->limit; entry = xml_again(entry)) {
         if (!read_object(arena, remote, entry, &out->objects[out->count]))
             return false;
@@ -227,8 +231,7 @@ enum object_status remote_list(struct objects *objects, const struct object_remo
     enum object_status status = remote_send(&request, arena, reply);
     if (status != OBJECT_OK)
         return status == OBJECT_NO_KEY ? OBJECT_NO_BUCKET : status;
-    const struct xml *result = remote_reply_xml(reply, arena, "ListBucketResult");
-    if (result == NULL || !read_page(arena, remote, list, result, out))
+    if (!remote_read_page(arena, remote, list, reply, out))
         return arena_exhausted(arena) ? OBJECT_NO_MEMORY : OBJECT_ERROR;
     return OBJECT_OK;
 }
