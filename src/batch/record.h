@@ -8,7 +8,7 @@
 struct record {                                             /* views point into the line, as its bytes are */
     struct view id;                                         /* JSON text with its quotes; empty: there is none */
     struct view input;                                      /* what the model gets; of a line that is no record: all of it */
-    struct view system;                                     /* the input's member of this name, which the prompt begins with; may be empty */
+    struct view system;                                     /* the input's member of this name, which prompts begin with; may be empty */
     const char *problem;                                    /* why the line is no record; NULL: it is one */
 };
 
