@@ -14,6 +14,7 @@ from botocore.config import Config
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = (ROOT / os.environ.get("CRATON_BUILD", "build")).resolve()
 CRATON = BUILD / "craton"
+SANITIZED = CRATON.exists() and b"__asan_init" in CRATON.read_bytes()      # memory and time are the sanitizer's then
 
 START_SECONDS = 60
 STOP_SECONDS = 45

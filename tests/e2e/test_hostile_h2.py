@@ -7,7 +7,7 @@ import pytest
 from hyperframe.frame import PingFrame, RstStreamFrame, SettingsFrame
 
 from h2raw import H2, PREFACE, fields_of, frame
-from harness import CRATON, Server
+from harness import SANITIZED, Server
 from models import ECHO, user
 from raw import CONVERSE, HELLO, Connection, Target
 
@@ -31,7 +31,7 @@ def target(patient):
     before = resident(patient)
     yield patient
     patient.assert_well()
-    assert resident(patient) - before < (64 if b"__asan_init" not in CRATON.read_bytes() else 400) * MEGABYTE
+    assert resident(patient) - before < (400 if SANITIZED else 64) * MEGABYTE
 
 
 def resident(target):

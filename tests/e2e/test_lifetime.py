@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from harness import CRATON, clean_environment, wait_until
+from harness import CRATON, SANITIZED, clean_environment, wait_until
 from models import ECHO, TEXT, text_of, user
 
-SANITIZED = b"__asan_init" in CRATON.read_bytes()
 IDLE_MIB = 15
 READY_MS = 50
 

@@ -12,7 +12,7 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from harness import run_js
+from harness import SANITIZED, run_js
 
 AWS = Path(sys.executable).with_name("aws")
 
@@ -143,6 +143,7 @@ def peak_kib(server):
     return int(status.split("VmHWM:")[1].split()[0])
 
 
+@pytest.mark.skipif(SANITIZED, reason="a sanitizer takes memory of its own")
 def test_a_large_object_needs_no_more_memory_than_a_small_one(new_server):
     """200 MB in, in one body, and out again, with the peak of the server's memory watched."""
     server = new_server()
