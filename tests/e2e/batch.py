@@ -33,8 +33,8 @@ def line(number, text="question", max_tokens=16):
     return f'{{"recordId":"R{number:08d}","modelInput":{body}}}'
 
 
-def lines(count, **how):
-    return [line(number, **how) for number in range(count)]
+def lines(count, first=0, **how):
+    return [line(number, **how) for number in range(first, first + count)]
 
 
 def put_input(server, bucket, key, records):
@@ -70,25 +70,37 @@ def read(server, uri):
     return server.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read().decode()
 
 
-def check_output(server, arn, target, key, records):
-    """Every record once, in the order of the input, echoed as it was; and counts that add up. Returns the output's lines."""
-    folder = f"{target.rstrip('/')}/{arn.rsplit('/', 1)[1]}"
-    output = [json.loads(each) for each in read(server, f"{folder}/{key}.out").splitlines()]
-    raw = read(server, f"{folder}/{key}.out").splitlines()
+def check_file(server, uri, records):
+    """Every record once, in the order of the input, echoed as it was. Returns the output's lines as objects."""
+    raw = read(server, uri).splitlines()
+    output = [json.loads(each) for each in raw]
     assert [each["recordId"] for each in output] == [json.loads(record)["recordId"] for record in records]
-    good = [each for each in output if "modelOutput" in each]
-    bad = [each for each in output if "error" in each]
-    assert len(good) + len(bad) == len(records)
     for record, text in zip(records, raw):
         assert record.partition('"modelInput":')[2][:-1] in text, "the input is echoed byte for byte"
-    manifest = json.loads(read(server, f"{folder}/manifest.json.out"))
-    usage = [each["modelOutput"]["usage"] for each in good]
-    assert manifest == {
-        "totalRecordCount": len(records), "processedRecordCount": len(records), "successRecordCount": len(good),
-        "errorRecordCount": len(bad), "inputTokenCount": sum(each["input_tokens"] for each in usage),
-        "outputTokenCount": sum(each["output_tokens"] for each in usage)}
+    assert all(("modelOutput" in each) != ("error" in each) for each in output)
+    return output
+
+
+def check_counts(server, arn, folder, output, total):
+    """The manifest and the job count what the output holds."""
+    good = [each["modelOutput"]["usage"] for each in output if "modelOutput" in each]
+    assert json.loads(read(server, f"{folder}/manifest.json.out")) == {
+        "totalRecordCount": total, "processedRecordCount": len(output), "successRecordCount": len(good),
+        "errorRecordCount": len(output) - len(good), "inputTokenCount": sum(usage["input_tokens"] for usage in good),
+        "outputTokenCount": sum(usage["output_tokens"] for usage in good)}
     job = state(server, arn)
-    assert (job["totalRecordCount"], job["successRecordCount"], job["errorRecordCount"]) == (len(records), len(good), len(bad))
+    assert (job["totalRecordCount"], job["processedRecordCount"], job["successRecordCount"]) == (total, len(output), len(good))
+
+
+def folder_of(arn, target):
+    """Where the job's output lies."""
+    return f"{target.rstrip('/')}/{arn.rsplit('/', 1)[1]}"
+
+
+def check_output(server, arn, target, key, records):
+    """The output of a job of one file that has ended by itself. Returns its lines as objects."""
+    output = check_file(server, f"{folder_of(arn, target)}/{key}.out", records)
+    check_counts(server, arn, folder_of(arn, target), output, len(records))
     return output
 
 
