@@ -43,8 +43,8 @@ int command_ops(struct cli *cli)
         return cli_usage(cli, "ops takes no words");
     if (markdown)
         puts("# Compatibility\n\n"
-             "Every operation of the Bedrock APIs and of those beside them. This page is written by `make docs` from the tables that the server itself runs on;\n"
-             "`craton ops` prints the same. An operation that is not served answers 501 and says so.");
+             "Every operation of the Bedrock APIs and of those beside them. This page is written by `make docs` from the tables\n"
+             "that the server itself runs on; `craton ops` prints the same. An operation that is not served answers 501 and says so.");
     for (size_t i = 0; i < aws_service_count; i++)
         (markdown ? print_markdown : print_plain)(aws_services[i]);
     return EXIT_DONE;

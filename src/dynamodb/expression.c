@@ -407,8 +407,9 @@ static bool between_fits(struct parser *p, const struct operand *low, const stru
     if (low->kind != OPERAND_VALUE || high->kind != OPERAND_VALUE)
         return true;
     if (low->value.type != high->value.type)
-        return wrong(p, "The BETWEEN operator requires same data type for lower and upper bounds; lower bound operand: AttributeValue: {%s}, "
-                     "upper bound operand: AttributeValue: {%s}", value_type_name(low->value.type), value_type_name(high->value.type)) != NULL;
+        return wrong(p, "The BETWEEN operator requires same data type for lower and upper bounds; lower bound operand: "
+                        "AttributeValue: {%s}, upper bound operand: AttributeValue: {%s}",
+                     value_type_name(low->value.type), value_type_name(high->value.type)) != NULL;
     if (value_compare(low->value, high->value, &order) && order > 0)
         return wrong(p, "The BETWEEN operator requires upper bound to be greater than or equal to lower bound; lower bound operand: "
                      "AttributeValue: {%s:" VIEW_FMT "}, upper bound operand: AttributeValue: {%s:" VIEW_FMT "}",

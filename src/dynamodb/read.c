@@ -173,16 +173,14 @@ static enum aws_status read_segment(struct reading *r)
     bool has_segment = json_get_i64(call_body(r->call), "Segment", &segment);
     bool has_segments = json_get_i64(call_body(r->call), "TotalSegments", &segments);
     if (has_segment != has_segments)
-        return call_fail(r->call, AWS_VALIDATION, has_segment ? "The TotalSegments parameter is required but was not present in the request "
-                                                                "when Segment parameter is present"
-                                                              : "The Segment parameter is required but was not present in the request when "
-                                                                "parameter TotalSegments is present");
+        return call_fail(r->call, AWS_VALIDATION, "The %s parameter is required but was not present in the request when parameter %s is "
+                         "present", has_segment ? "TotalSegments" : "Segment", has_segment ? "Segment" : "TotalSegments");
     if (!has_segment)
         return AWS_OK;
     if (segment >= segments)
         return call_fail(r->call, AWS_VALIDATION,
-                         "The Segment parameter is zero-based and must be less than parameter TotalSegments: Segment: %lld is not less than "
-                         "TotalSegments: %lld", (long long)segment, (long long)segments);
+                         "The Segment parameter is zero-based and must be less than parameter TotalSegments: Segment: %lld is not less "
+                         "than TotalSegments: %lld", (long long)segment, (long long)segments);
     r->segment = (uint32_t)segment;
     r->segments = (uint32_t)segments;
     return AWS_OK;

@@ -311,7 +311,8 @@ static void on_done(void *ctx, const struct call *call, const struct call_outcom
     bool inference = stats->input_tokens >= 0;
     metrics_call(server->metrics, operation, outcome->http_status, outcome->duration_us, stats);
     enum log_level level = call_is_batch(call) ? LOG_DEBUG : LOG_INFO;  /* a job has many thousands of records */
-    log_line(level, "call", LOG_VIEW("requestId", call_request_id(call)), LOG_VIEW("principal", principal != NULL ? principal->arn : VIEW("")),
+    log_line(level, "call", LOG_VIEW("requestId", call_request_id(call)),
+             LOG_VIEW("principal", principal != NULL ? principal->arn : VIEW("")),
              LOG_VIEW("operation", operation != NULL ? operation->name : VIEW("")), LOG_INT("status", outcome->http_status),
              LOG_STR(outcome->error != AWS_OK ? "error" : NULL, aws_status_name(outcome->error)),
              LOG_INT("durationMs", outcome->duration_us / 1000), LOG_VIEW(stats->model_id.len > 0 ? "model" : NULL, stats->model_id),

@@ -59,7 +59,8 @@ static void an_unknown_target_is_remembered_by_name(void **state)
 static void an_action_stands_in_the_query_or_in_the_form(void **state)
 {
     (void)state;
-    go("GET", "/", "Action=GetCallerIdentity&Version=2011-06-15&X-Amz-Credential=AKID%2F20250102%2Fus-east-1%2Fsts%2Faws4_request", "x", "y",
+    go("GET", "/", "Action=GetCallerIdentity&Version=2011-06-15&X-Amz-Credential=AKID%2F20250102%2Fus-east-1%2Fsts%2Faws4_request",
+       "x", "y",
        NULL);
     assert_string_equal(operation(), "GetCallerIdentity");
     go("POST", "/", NULL, "content-type", FORM, SIGNED_FOR("sts"));

@@ -667,7 +667,8 @@ static void a_refusal_of_the_server_has_the_form_of_the_protocol(void **state)
 {
     (void)state;
     int fd = dial();
-    say(fd, VIEW("POST / HTTP/1.1\r\nHost: h\r\nX-Amz-Target: DynamoDB_20120810.Scan\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n"));
+    say(fd, VIEW("POST / HTTP/1.1\r\nHost: h\r\nX-Amz-Target: DynamoDB_20120810.Scan\r\nContent-Length: 1\r\nTransfer-Encoding: "
+                 "chunked\r\n\r\n"));
     struct reply reply = listen_to(fd);
     assert_int_equal(reply.status, 400);
     assert_view_is(head_value(&reply, "x-amzn-ErrorType"), "ValidationException");

@@ -226,7 +226,8 @@ static void what_nobody_serves_is_refused(void **state)
     (void)state;
     assert_int_equal(ask((struct internal_request){ .operation = VIEW("NoSuchOperation") }).status, AWS_UNKNOWN_OPERATION);
     assert_int_equal(ask((struct internal_request){ .operation = VIEW("CreateAgent") }).status, AWS_NOT_IMPLEMENTED);
-    assert_int_equal(ask((struct internal_request){ .operation = VIEW("ConverseStream"), .labels = { VIEW("m") }, .body = VIEW(TALK) }).status,
+    assert_int_equal(ask((struct internal_request){ .operation = VIEW("ConverseStream"), .labels = { VIEW("m") },
+                                                    .body = VIEW(TALK) }).status,
                      AWS_NOT_IMPLEMENTED);
 }
 
@@ -294,7 +295,8 @@ static void thousands_that_come_at_once_leave_the_loop_to_others(void **state)
 
 static void submit_one_behind_many_and_cancel_it(void *arg)
 {
-    static const struct internal_request request = { .operation = VIEW_INIT("CountTokens"), .principal = &worker, .labels = { VIEW_INIT("m") },
+    static const struct internal_request request = { .operation = VIEW_INIT("CountTokens"), .principal = &worker,
+                                                     .labels = { VIEW_INIT("m") },
                                                      .body = VIEW_INIT("{\"input\":{\"converse\":{}}}") };
     submit_many(arg);
     struct internal_call *call = internal_call_submit(fix.front, &request, count_answer, NULL);

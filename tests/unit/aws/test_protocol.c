@@ -23,11 +23,13 @@ static struct view error_of(const struct service *service, enum aws_status statu
 static void each_protocol_has_its_form_of_an_error(void **state)
 {
     (void)state;
-    assert_view_is(error_of(NULL, AWS_VALIDATION), "{\"__type\":\"ValidationException\",\"message\":\"Not <here>.\",\"resourceName\":\"x\"}");
+    assert_view_is(error_of(NULL, AWS_VALIDATION),
+                   "{\"__type\":\"ValidationException\",\"message\":\"Not <here>.\",\"resourceName\":\"x\"}");
     assert_view_is(error_of(service_of("Converse"), AWS_CONFLICT),
                    "{\"__type\":\"ConflictException\",\"message\":\"Not <here>.\",\"resourceName\":\"x\"}");
     assert_view_is(error_of(service_of("Scan"), AWS_RESOURCE_NOT_FOUND),
-                   "{\"__type\":\"com.amazonaws.dynamodb.v20120810#ResourceNotFoundException\",\"message\":\"Not <here>.\",\"resourceName\":\"x\"}");
+                   "{\"__type\":\"com.amazonaws.dynamodb.v20120810#ResourceNotFoundException\",\"message\":\"Not "
+                   "<here>.\",\"resourceName\":\"x\"}");
     assert_view_is(error_of(service_of("GetCallerIdentity"), AWS_ACCESS_DENIED),
                    "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><Error>"
                    "<Type>Sender</Type><Code>AccessDenied</Code><Message>Not &lt;here&gt;.</Message></Error><RequestId>id-1</RequestId>"
@@ -71,9 +73,11 @@ static void a_reply_in_xml_has_the_members_of_the_object(void **state)
     buf_append_cstr(&out, "{\"Account\":\"1\",\"Deep\":{\"List\":[1,true,\"a&b\"]},\"Nothing\":null}");
     assert_true(protocol_write_xml(operation, buf_view(&out), VIEW("id-2"), arena, &out));
     assert_view_is(buf_view(&out),
-                   "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<GetCallerIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\">"
-                   "<GetCallerIdentityResult><Account>1</Account><Deep><List><member>1</member><member>true</member><member>a&amp;b</member>"
-                   "</List></Deep></GetCallerIdentityResult><ResponseMetadata><RequestId>id-2</RequestId></ResponseMetadata>"
+                   "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<GetCallerIdentityResponse "
+                   "xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\">"
+                   "<GetCallerIdentityResult><Account>1</Account><Deep><List><member>1</member><member>true</member>"
+                   "<member>a&amp;b</member></List></Deep>"
+                   "</GetCallerIdentityResult><ResponseMetadata><RequestId>id-2</RequestId></ResponseMetadata>"
                    "</GetCallerIdentityResponse>");
     assert_false(protocol_write_xml(operation, VIEW("[]"), VIEW("id"), arena, &out));
     assert_false(protocol_write_xml(operation, VIEW(""), VIEW("id"), arena, &out));

@@ -126,10 +126,10 @@ static void bad_expressions_are_told_in_the_words_of_dynamodb(void **state)
                                                           "operator or function: begins_with, operand type: N");
     assert_string_equal(problem("#s < :true"), "Invalid FilterExpression: Incorrect operand type for operator or function; operator or "
                                                "function: <, operand type: BOOL");
-    assert_string_equal(problem("attribute_type(#s, :bad)"), "Invalid FilterExpression: Invalid attribute type name found; type: bad, valid "
-                                                             "types: {B,NULL,SS,BOOL,L,BS,N,NS,S,M}");
-    assert_string_equal(problem("attribute_exists(:f)"), "Invalid FilterExpression: Operator or function requires a document path; operator "
-                                                         "or function: attribute_exists");
+    assert_string_equal(problem("attribute_type(#s, :bad)"), "Invalid FilterExpression: Invalid attribute type name found; type: bad, "
+                                                             "valid types: {B,NULL,SS,BOOL,L,BS,N,NS,S,M}");
+    assert_string_equal(problem("attribute_exists(:f)"), "Invalid FilterExpression: Operator or function requires a document path; "
+                                                         "operator or function: attribute_exists");
     assert_string_equal(problem("Attempts BETWEEN :five AND :two"),
                         "Invalid FilterExpression: The BETWEEN operator requires upper bound to be greater than or equal to lower bound; "
                         "lower bound operand: AttributeValue: {N:5}, upper bound operand: AttributeValue: {N:2}");
@@ -197,8 +197,8 @@ static void names_and_values_must_be_well_formed(void **state)
     assert_string_equal(x.problem, "ExpressionAttributeValues contains invalid key: Syntax error; key: \"#v\"");
     x = fresh(NULL, "{\":v\":{\"N\":\"one\"}}");
     assert_false(expressions_check(&x));
-    assert_string_equal(x.problem, "ExpressionAttributeValues contains invalid value: The parameter cannot be converted to a numeric value: "
-                                   "one for key :v");
+    assert_string_equal(x.problem, "ExpressionAttributeValues contains invalid value: The parameter cannot be converted to a numeric "
+                                   "value: one for key :v");
 }
 
 static struct view projected(const char *text)
@@ -227,8 +227,8 @@ static void a_projection_keeps_what_it_names(void **state)
     assert_view_is(projected("Deep.#list[0], Deep.other"),
                    "{\"Deep\":{\"M\":{\"list\":{\"L\":[{\"N\":\"1\"}]},\"other\":{\"S\":\"z\"}}}}");
     assert_view_is(projected("Deep.#list[7], Attempts.x, Nothing"), "{}");
-    assert_view_is(projected("Deep, Deep.other"), "Invalid ProjectionExpression: Two document paths overlap with each other; must remove or "
-                                                  "rewrite one of these paths; path one: [Deep], path two: [Deep]");
+    assert_view_is(projected("Deep, Deep.other"), "Invalid ProjectionExpression: Two document paths overlap with each other; must "
+                                                  "remove or rewrite one of these paths; path one: [Deep], path two: [Deep]");
     assert_view_is(projected("#s,"), "Invalid ProjectionExpression: Syntax error; token: \"<EOF>\", near: \",\"");
     assert_view_is(projected("a b"), "Invalid ProjectionExpression: Syntax error; token: \"b\", near: \"a b\"");
     assert_view_is(projected("a[x]"), "Invalid ProjectionExpression: Syntax error; token: \"x\", near: \"[x]\"");

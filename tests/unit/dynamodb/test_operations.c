@@ -88,8 +88,10 @@ static struct internal_answer answer;
 
 static const struct json *ask(const char *operation, const char *body)
 {
-    static const struct principal principal = { .account = VIEW_INIT("111122223333"), .arn = VIEW_INIT("arn:aws:iam::111122223333:user/a") };
-    const struct internal_request request = { .operation = view_from_cstr(operation), .principal = &principal, .body = view_from_cstr(body) };
+    static const struct principal principal = { .account = VIEW_INIT("111122223333"),
+                                                .arn = VIEW_INIT("arn:aws:iam::111122223333:user/a") };
+    const struct internal_request request = { .operation = view_from_cstr(operation), .principal = &principal,
+                                              .body = view_from_cstr(body) };
     internal_call(front, &request, arena, &answer);
     return json_parse(arena, answer.body, 100, NULL);
 }
@@ -159,7 +161,8 @@ static void a_table_is_described(void **state)
 static void what_is_not_there_is_not_found(void **state)
 {
     (void)state;
-    assert_refused("DescribeTable", "{\"TableName\":\"other\"}", AWS_RESOURCE_NOT_FOUND, "Requested resource not found: Table: other not found");
+    assert_refused("DescribeTable", "{\"TableName\":\"other\"}", AWS_RESOURCE_NOT_FOUND,
+                   "Requested resource not found: Table: other not found");
     assert_refused("Scan", "{\"TableName\":\"other\"}", AWS_RESOURCE_NOT_FOUND, "Requested resource not found");
     assert_refused("Scan", "{\"TableName\":\"the-table\",\"IndexName\":\"none\"}", AWS_VALIDATION,
                    "The table does not have the specified index: none");
@@ -191,11 +194,10 @@ static void a_scan_sees_every_item_once_in_pages_of_a_megabyte(void **state)
 static void a_limit_counts_what_was_looked_at_and_stops_reading(void **state)
 {
     (void)state;
-    const struct json *page = ask("Scan", "{\"TableName\":\"the-table\",\"Limit\":7,\"FilterExpression\":\"#n >= :five\","
-                                          "\"ProjectionExpression\":\"Id, Tiny\","
-                                          "\"ExpressionAttributeNames\":{\"#n\":\"Number\"},\"ExpressionAttributeValues\":{\":five\":{\"N\":\"5\"}}}");
-    (void)page;
-    assert_view_is(answer.body, "{\"Items\":[{\"Id\":{\"S\":\"0005\"},\"Tiny\":{\"BOOL\":true}},{\"Id\":{\"S\":\"0006\"},\"Tiny\":{\"BOOL\":true}}],"
+    ask("Scan", "{\"TableName\":\"the-table\",\"Limit\":7,\"FilterExpression\":\"#n >= :five\",\"ProjectionExpression\":\"Id, Tiny\","
+                "\"ExpressionAttributeNames\":{\"#n\":\"Number\"},\"ExpressionAttributeValues\":{\":five\":{\"N\":\"5\"}}}");
+    assert_view_is(answer.body, "{\"Items\":[{\"Id\":{\"S\":\"0005\"},\"Tiny\":{\"BOOL\":true}},"
+                                "{\"Id\":{\"S\":\"0006\"},\"Tiny\":{\"BOOL\":true}}],"
                                 "\"Count\":2,\"ScannedCount\":7,\"LastEvaluatedKey\":{\"Id\":{\"S\":\"0006\"}}}");
     assert_int_equal(shown, 7);
 }
@@ -248,7 +250,8 @@ static void a_query_on_an_index_goes_by_its_range_key_in_both_directions(void **
 
 static int64_t count_where(const char *range, const char *values)
 {
-    const struct json *page = ask("Query", arena_printf(arena, "{\"TableName\":\"the-table\",\"IndexName\":\"Kind-index\",\"Select\":\"COUNT\","
+    const struct json *page = ask("Query", arena_printf(arena, "{\"TableName\":\"the-table\",\"IndexName\":\"Kind-index\","
+        "\"Select\":\"COUNT\","
         "\"KeyConditionExpression\":\"Kind = :k AND %s\",\"ExpressionAttributeValues\":{\":k\":{\"S\":\"odd\"},%s}}", range, values));
     assert_int_equal(answer.status, AWS_OK);
     return number(page, "Count");
@@ -288,14 +291,16 @@ static void bad_queries_are_told_in_the_words_of_dynamodb(void **state)
         { QUERY("\"KeyConditionExpression\":\"Id > :k\"," ODD), "Query key condition not supported" },
         { QUERY("\"KeyConditionExpression\":\"Id = :k AND At = :k\"," ODD), "Query key condition not supported" },
         { QUERY("\"KeyConditionExpression\":\"Id = :k OR Id = :k\"," ODD), "Invalid operator used in KeyConditionExpression: OR" },
-        { QUERY("\"KeyConditionExpression\":\"attribute_exists(Id)\""), "Invalid operator used in KeyConditionExpression: attribute_exists" },
+        { QUERY("\"KeyConditionExpression\":\"attribute_exists(Id)\""),
+          "Invalid operator used in KeyConditionExpression: attribute_exists" },
         { QUERY("\"KeyConditionExpression\":\"Id = :k\",\"ExpressionAttributeValues\":{\":k\":{\"N\":\"1\"}}"),
           "One or more parameter values were invalid: Condition parameter type does not match schema type" },
         { QUERY("\"KeyConditionExpression\":\"Id = :k\",\"FilterExpression\":\"Id = :k\"," ODD),
           "Filter Expression can only contain non-primary key attributes: Primary key attribute: Id" },
         { QUERY("\"IndexName\":\"Kind-index\",\"ConsistentRead\":true,\"KeyConditionExpression\":\"Kind = :k\"," ODD),
           "Consistent reads are not supported on global secondary indexes" },
-        { QUERY("\"KeyConditionExpression\":\"Id = :k\",\"ExclusiveStartKey\":{\"Kind\":{\"S\":\"x\"}}," ODD), "The provided starting key is invalid" },
+        { QUERY("\"KeyConditionExpression\":\"Id = :k\",\"ExclusiveStartKey\":{\"Kind\":{\"S\":\"x\"}}," ODD),
+          "The provided starting key is invalid" },
         { QUERY("\"KeyConditionExpression\":\"Id = :k\",\"ExclusiveStartKey\":{\"Id\":{\"S\":\"x\"}}," ODD),
           "The provided starting key is outside query boundaries based on provided conditions" },
         { QUERY("\"KeyConditions\":{}"), "KeyConditions is a legacy parameter that this server does not take: use expressions instead." },
@@ -326,20 +331,24 @@ static void an_item_is_got_by_its_key(void **state)
 static void a_batch_of_keys_is_got_at_once(void **state)
 {
     (void)state;
-    ask("BatchGetItem", "{\"RequestItems\":{\"the-table\":{\"Keys\":[{\"Id\":{\"S\":\"0007\"}},{\"Id\":{\"S\":\"none\"}},{\"Id\":{\"S\":\"0009\"}}],"
+    ask("BatchGetItem", "{\"RequestItems\":{\"the-table\":{\"Keys\":[{\"Id\":{\"S\":\"0007\"}},{\"Id\":{\"S\":\"none\"}},"
+                        "{\"Id\":{\"S\":\"0009\"}}],"
                         "\"ProjectionExpression\":\"Id\"}}}");
-    assert_view_is(answer.body, "{\"Responses\":{\"the-table\":[{\"Id\":{\"S\":\"0007\"}},{\"Id\":{\"S\":\"0009\"}}]},\"UnprocessedKeys\":{}}");
-    assert_refused("BatchGetItem", "{\"RequestItems\":{\"the-table\":{\"Keys\":[{\"Id\":{\"S\":\"1\"}},{\"Id\":{\"S\":\"1\"}}]}}}", AWS_VALIDATION,
-                   "Provided list of item keys contains duplicates");
+    assert_view_is(answer.body, "{\"Responses\":{\"the-table\":[{\"Id\":{\"S\":\"0007\"}},{\"Id\":{\"S\":\"0009\"}}]},"
+                                "\"UnprocessedKeys\":{}}");
+    assert_refused("BatchGetItem", "{\"RequestItems\":{\"the-table\":{\"Keys\":[{\"Id\":{\"S\":\"1\"}},{\"Id\":{\"S\":\"1\"}}]}}}",
+                   AWS_VALIDATION, "Provided list of item keys contains duplicates");
 }
 
 static void writing_is_refused_by_name(void **state)
 {
     (void)state;
     static const char *const writes[] = { "PutItem", "UpdateItem", "DeleteItem", "CreateTable", "BatchWriteItem" };
-    for (size_t i = 0; i < COUNT_OF(writes); i++)
-        assert_refused(writes[i], "{}", AWS_ACCESS_DENIED, arena_printf(arena, "%s is refused: the tables of this server are read-only. They show "
-                                                                               "its own records and change with them.", writes[i]));
+    for (size_t i = 0; i < COUNT_OF(writes); i++) {
+        const char *message = arena_printf(arena, "%s is refused: the tables of this server are read-only. They show its own records and "
+                                           "change with them.", writes[i]);
+        assert_refused(writes[i], "{}", AWS_ACCESS_DENIED, message);
+    }
 }
 
 /* ---- the fixture ---- */

@@ -90,7 +90,8 @@ static void only_numbers_within_bounds_are_numbers(void **state)
     (void)state;
     static const char *const bad[] = { "", "-", ".", "e1", "1e", "1x", "1e2000", "1e127", "1e-131", "0x1", "1 ", "--1",
                                        "123456789012345678901234567890123456789", "99999999999999999999" "e99999999999999999999" };
-    static const char *const good[] = { "0", "-0", "1e125", "1e-130", "12345678901234567890123456789012345678", "000000000000000000000000001" };
+    static const char *const good[] = { "0", "-0", "1e125", "1e-130", "12345678901234567890123456789012345678",
+                                        "000000000000000000000000001" };
     for (size_t i = 0; i < COUNT_OF(bad); i++)
         assert_false(number_valid(view_from_cstr(bad[i])));
     for (size_t i = 0; i < COUNT_OF(good); i++)
