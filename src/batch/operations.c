@@ -223,6 +223,7 @@ static enum aws_status load_job(struct call *call, struct store_record *record, 
     struct store_key key = { VIEW(BATCH_KIND), call_principal(call)->account, call_region(call), identifier };
     struct arn arn;
     bool own = true;
+    *job = (struct batch_job){ .key = key };
     if (arn_parse(identifier, &arn)) {
         key.region = arn.region;
         key.id = arn.id;

@@ -141,6 +141,7 @@ static enum aws_status find_resource(struct call *call, struct store_key *out)
     struct view text = json_get_string(call_body(call), "resourceARN");
     struct arn arn;
     struct store_record record;
+    *out = (struct store_key){ .id = text };
     bool known = arn_parse(text, &arn) && view_eq(arn.account, call_principal(call)->account);
     for (size_t i = 0; known && i < sizeof(taggable) / sizeof(taggable[0]); i++) {
         if (!view_is(arn.type, taggable[i].type))
