@@ -1,5 +1,6 @@
 #include "cli/local.h"
 
+#include "base/fs.h"
 #include "objects/objects.h"
 
 #include <errno.h>
@@ -59,12 +60,12 @@ static int list_buckets(struct cli *cli, struct buckets *buckets)
 
 static int link_bucket(struct cli *cli, struct buckets *buckets, const char *name, const char *directory)
 {
-    char path[PATH_MAX];
+    char path[PATH_MAX], words[128];
     struct view region = view_from_cstr(config_string(cli->config, CONFIG_REGION));
     if (!bucket_name_is_valid(view_from_cstr(name)))
         return cli_usage(cli, "a bucket's name has 3 to 63 lower-case letters, digits, dots and dashes");
     if (realpath(directory, path) == NULL)
-        return cli_fail("%s: %s", directory, strerror(errno));
+        return cli_fail("%s: %s", directory, fs_error(errno, words, sizeof(words)));
     enum object_status status = bucket_link(buckets->objects, buckets->account, region, view_from_cstr(name), view_from_cstr(path));
     if (status == OBJECT_BAD_NAME)
         return cli_fail("%s: not a directory, or its path is not UTF-8", path);

@@ -82,7 +82,8 @@ enum checksum_type checksum_type_of(enum object_checksum checksum); /* not for O
 bool files_open_dirs(struct objects *objects, const char *dir, char *error, size_t error_size);
 void files_close_dirs(struct objects *objects);
 int files_create(struct objects *objects, const char *id);  /* in pending; a descriptor, locked as long as it is open */
-int files_adopt(struct objects *objects, const char *id, int fd);   /* an unlinked file becomes the pending one; -EXDEV and others: copy it */
+/* An unlinked file becomes the pending one. When that cannot be, its bytes are to be copied. */
+int files_adopt(struct objects *objects, const char *id, int fd);
 int files_place(struct objects *objects, const char *id, int fd);   /* also in data, and durable */
 int files_doubt(struct objects *objects, const char *id);   /* of data: also in pending, since its record may go */
 void files_settle(struct objects *objects, const char *id); /* no longer pending */

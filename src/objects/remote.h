@@ -46,7 +46,7 @@ bool remote_conditions(struct remote_request *request, struct arena *arena, cons
 /* OBJECT_OK for an answer of 2xx; otherwise what the other side's error means here. */
 enum object_status remote_send(struct remote_request *request, struct arena *arena, struct remote_reply *reply);
 struct view remote_reply_header(const struct remote_reply *reply, const char *name);    /* ptr NULL: none */
-const struct xml *remote_reply_xml(const struct remote_reply *reply, struct arena *arena, const char *root);    /* NULL: it is something else */
+const struct xml *remote_reply_xml(const struct remote_reply *reply, struct arena *arena, const char *root);    /* NULL: another */
 struct view remote_etag(struct view text);                  /* without quotes */
 
 /* What the answers to HEAD and to a list say. False: they are none, or memory is out. */

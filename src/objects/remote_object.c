@@ -171,7 +171,8 @@ static struct view name_of(struct arena *arena, const struct xml *parent, const 
 
 static bool read_object(struct arena *arena, const struct object_remote *remote, const struct xml *entry, struct object_info *out)
 {
-    *out = (struct object_info){ .bucket = remote->bucket, .key = name_of(arena, entry, "Key"), .etag = remote_etag(xml_text(entry, "ETag")) };
+    *out = (struct object_info){ .bucket = remote->bucket, .key = name_of(arena, entry, "Key") };
+    out->etag = remote_etag(xml_text(entry, "ETag"));
     out->id = out->etag;
     out->part_count = parts_of(out->etag);
     return out->key.len > 0 && view_to_u64(xml_text(entry, "Size"), &out->size) &&
@@ -192,8 +193,9 @@ bool remote_read_page(struct arena *arena, const struct object_remote *remote, c
             out->count++;
         out->last = view_compare(key, out->last) > 0 ? key : out->last;
     }
-    for (const struct xml *entry = xml_get(result, "CommonPrefixes"); entry != NULL && out->prefix_count < list->limit; entry = xml_again(entry)) {
-        struct view prefix = name_of(arena, entry, "Prefix");
+    const struct xml *group = xml_get(result, "CommonPrefixes");
+    for (; group != NULL && out->prefix_count < list->limit; group = xml_again(group)) {
+        struct view prefix = name_of(arena, group, "Prefix");
         if (view_compare(prefix, list->after) > 0)
             out->prefixes[out->prefix_count++] = prefix;
         out->last = view_compare(prefix, out->last) > 0 ? prefix : out->last;

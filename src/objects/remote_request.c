@@ -235,7 +235,9 @@ static enum object_status judge(const struct attempt *a, const struct http_call_
     struct view code = error != NULL && view_is(error->name, "Error") ? xml_text(error, "Code") : VIEW("");
     if (result->complete && result->status / 100 == 2 && code.len == 0)
         return OBJECT_OK;
-    enum object_status status = !result->complete ? OBJECT_UNREACHABLE : result->status / 100 == 2 ? OBJECT_BUSY : status_of_answer(result->status);
+    enum object_status status = !result->complete           ? OBJECT_UNREACHABLE
+                                : result->status / 100 == 2 ? OBJECT_BUSY
+                                                            : status_of_answer(result->status);
     for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
         if (view_is(code, codes[i].code))
             status = codes[i].status;

@@ -81,12 +81,14 @@ enum object_status remote_upload_parts(struct objects *objects, const struct obj
     const struct xml *result = status == OBJECT_OK ? remote_reply_xml(reply, arena, "ListPartsResult") : NULL;
     if (status == OBJECT_OK && result == NULL)
         return OBJECT_ERROR;
+    if (status != OBJECT_OK)
+        return status;
     for (const struct xml *entry = xml_get(result, "Part"); entry != NULL && *count < limit; entry = xml_again(entry)) {
         if (!read_part(entry, &(*parts)[(*count)++]))
             return OBJECT_ERROR;
     }
     *more = view_is(xml_text(result, "IsTruncated"), "true");
-    return status;
+    return OBJECT_OK;
 }
 
 static bool write_parts(struct buf *body, const struct object_part *parts, size_t count)
@@ -127,7 +129,8 @@ enum object_status remote_upload_complete(struct objects *objects, const struct 
     struct remote_request request = { .objects = objects, .remote = remote, .method = "POST", .key = key };
     struct remote_reply *reply = ARENA_NEW(arena, struct remote_reply);
     struct buf body = BUF_INIT(4 << 20);
-    bool ok = reply != NULL && write_parts(&body, parts, count) && remote_header(&request, arena, "content-type", VIEW("application/xml")) &&
+    bool ok = reply != NULL && write_parts(&body, parts, count) &&
+              remote_header(&request, arena, "content-type", VIEW("application/xml")) &&
               (condition == NULL || remote_conditions(&request, arena, condition));
     request.body = buf_view(&body);
     remote_query(&request, "uploadId", upload_id);
@@ -183,10 +186,12 @@ enum object_status remote_upload_list(struct objects *objects, const struct obje
     const struct xml *result = status == OBJECT_OK ? remote_reply_xml(reply, arena, "ListMultipartUploadsResult") : NULL;
     if (status == OBJECT_OK && result == NULL)
         return OBJECT_ERROR;
+    if (status != OBJECT_OK)
+        return status;
     for (const struct xml *entry = xml_get(result, "Upload"); entry != NULL && *count < limit; entry = xml_again(entry)) {
         if (!read_upload(entry, &(*uploads)[(*count)++]))
             return OBJECT_ERROR;
     }
     *more = view_is(xml_text(result, "IsTruncated"), "true");
-    return status;
+    return OBJECT_OK;
 }

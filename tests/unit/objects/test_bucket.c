@@ -5,7 +5,8 @@ static void names_follow_the_rules_of_s3(void **state)
 {
     (void)state;
     static const char *const good[] = { "abc", "my-bucket", "a.b.c", "1bucket", "a1.2b" };
-    static const char *const bad[] = { "", "ab", "Abc", "-abc", "abc-", ".abc", "abc.", "a..b", "a_b", "192.168.1.1", "xn--abc", "abc-s3alias",
+    static const char *const bad[] = { "", "ab", "Abc", "-abc", "abc-", ".abc", "abc.", "a..b", "a_b", "192.168.1.1", "xn--abc",
+                                       "abc-s3alias",
                                        "a/b", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" };
     for (size_t i = 0; i < COUNT_OF(good); i++)
         assert_true(bucket_name_is_valid(view_from_cstr(good[i])));

@@ -61,7 +61,8 @@ static void a_copy_can_have_another_checksum(void **state)
     (void)state;
     struct object_info info;
     put_source();
-    assert_int_equal(copy(&(struct object_put){ .bucket = BUCKET, .key = VIEW("from"), .checksum = OBJECT_CRC32 }, false, &info), OBJECT_OK);
+    const struct object_put to = { .bucket = BUCKET, .key = VIEW("from"), .checksum = OBJECT_CRC32 };
+    assert_int_equal(copy(&to, false, &info), OBJECT_OK);
     assert_int_equal(info.checksum, OBJECT_CRC32);
     assert_view_is(info.checksum_value, "4dHv3g==");
     assert_view_is(info.fields[0].value, "red");

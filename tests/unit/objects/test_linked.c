@@ -28,8 +28,8 @@ static void link_tree(void)
 {
     char outside[128];
     make_dir("");
-    assert_int_equal(bucket_link(fixture_objects, ACCOUNT, REGION, LINKED, view_from_cstr(arena_printf(fixture_arena, "%s/tree", fixture_dir))),
-                     OBJECT_OK);
+    const char *tree = arena_printf(fixture_arena, "%s/tree", fixture_dir);
+    assert_int_equal(bucket_link(fixture_objects, ACCOUNT, REGION, LINKED, view_from_cstr(tree)), OBJECT_OK);
     snprintf(outside, sizeof outside, "%s/secret", fixture_dir);
     int fd = open(outside, O_WRONLY | O_CREAT, 0600);
     assert_int_equal(write(fd, "secret", 6), 6);
@@ -82,8 +82,8 @@ static void files_are_objects_and_nothing_can_be_changed(void **state)
 static void what_is_no_file_below_the_directory_is_not_there(void **state)
 {
     (void)state;
-    static const char *const keys[] = { "../secret", "sub/../../secret", "link", "out/secret", "sub", "sub/", "./a", "sub//a", "/a", "a/b", "none",
-                                        "fifo", "sub/." };
+    static const char *const keys[] = { "../secret", "sub/../../secret", "link", "out/secret", "sub", "sub/", "./a", "sub//a", "/a", "a/b",
+                                        "none", "fifo", "sub/." };
     struct object_info info;
     link_tree();
     make_dir("sub");

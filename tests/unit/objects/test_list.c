@@ -57,7 +57,8 @@ static void a_prefix_bounds_the_list_and_neighbours_are_not_in_it(void **state)
     assert_int_equal(bucket_create(fixture_objects, ACCOUNT, REGION, VIEW("a-bucket2")), OBJECT_OK);
     assert_int_equal(bucket_create(fixture_objects, ACCOUNT, REGION, VIEW("a-bucket.b")), OBJECT_OK);
     struct object_info info;
-    struct object_put near = { .bucket = VIEW("a-bucket2"), .key = VIEW("ab") }, other = { .bucket = VIEW("a-bucket.b"), .key = VIEW("ab") };
+    struct object_put near = { .bucket = VIEW("a-bucket2"), .key = VIEW("ab") };
+    struct object_put other = { .bucket = VIEW("a-bucket.b"), .key = VIEW("ab") };
     assert_int_equal(object_put_bytes(fixture_objects, fixture_arena, &near, VIEW("x"), &info), OBJECT_OK);
     assert_int_equal(object_put_bytes(fixture_objects, fixture_arena, &other, VIEW("x"), &info), OBJECT_OK);
     assert_string_equal(listed(&(struct object_list){ .bucket = BUCKET, .prefix = VIEW("ab"), .limit = 100 }), "ab abc");
@@ -115,7 +116,8 @@ static void after_need_not_be_a_key(void **state)
     put_keys(keys, COUNT_OF(keys));
     assert_string_equal(listed(&(struct object_list){ .bucket = BUCKET, .after = VIEW("b"), .limit = 100 }), "dir/a dir/b z");
     assert_string_equal(listed(&(struct object_list){ .bucket = BUCKET, .after = VIEW("dir/a"), .limit = 100 }), "dir/b z");
-    assert_string_equal(listed(&(struct object_list){ .bucket = BUCKET, .after = VIEW("dir/"), .delimiter = VIEW("/"), .limit = 100 }), "z");
+    assert_string_equal(listed(&(struct object_list){ .bucket = BUCKET, .after = VIEW("dir/"), .delimiter = VIEW("/"), .limit = 100 }),
+                        "z");
     assert_string_equal(listed(&(struct object_list){ .bucket = BUCKET, .after = VIEW("zz"), .limit = 100 }), "");
     assert_string_equal(listed(&(struct object_list){ .bucket = BUCKET, .prefix = VIEW("dir/"), .after = VIEW("a"), .limit = 1 }),
                         "dir/a ...");

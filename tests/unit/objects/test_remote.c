@@ -122,7 +122,8 @@ static void a_put_is_one_signed_request_that_says_everything(void **state)
     (void)state;
     const struct object_field fields[] = { { VIEW("x-amz-meta-a"), VIEW("b") }, { VIEW("cache-control"), VIEW("no-store") } };
     const struct object_field tags[] = { { VIEW("team"), VIEW("a b") } };
-    struct object_put put = { .bucket = FAR, .key = VIEW("some/key +"), .content_type = VIEW("text/plain"), .fields = fields, .field_count = 2,
+    struct object_put put = { .bucket = FAR, .key = VIEW("some/key +"), .content_type = VIEW("text/plain"), .fields = fields,
+                              .field_count = 2,
                               .tags = tags, .tag_count = 1, .checksum = OBJECT_CRC32, .condition = { .if_none_match = VIEW("*") } };
     struct object_info info;
     SCRIPTED(OK_HEAD(0) "ETag: \"abc\"\r\n\r\n");
@@ -237,7 +238,8 @@ static const char *listed(struct object_list list, enum object_status expected)
 static void a_list_is_asked_for_and_read(void **state)
 {
     (void)state;
-    SCRIPTED(ENDLESS("200 OK", "<?xml version=\"1.0\"?><ListBucketResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><IsTruncated>true</IsTruncated>"
+    SCRIPTED(ENDLESS("200 OK", "<?xml version=\"1.0\"?><ListBucketResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">"
+                               "<IsTruncated>true</IsTruncated>"
                                "<Contents><Key>a%20b/c</Key><LastModified>2025-01-02T03:04:05.000Z</LastModified><ETag>&quot;x&quot;</ETag>"
                                "<Size>5</Size></Contents><CommonPrefixes><Prefix>z/</Prefix></CommonPrefixes></ListBucketResult>"));
     struct object_list list = { .prefix = VIEW("a/&"), .delimiter = VIEW("/"), .after = VIEW("a"), .limit = 7 };

@@ -92,7 +92,8 @@ static void *flicker(void *arg)
     bool ok = arena != NULL;
     for (int round = 0; round < 5 * ROUNDS && ok; round++) {
         arena_reset(arena);
-        enum object_status status = (thread + round) % 2 == 0 ? object_delete(fixture_objects, BUCKET, VIEW("k")) : put_round(arena, thread, round);
+        enum object_status status = (thread + round) % 2 == 0 ? object_delete(fixture_objects, BUCKET, VIEW("k"))
+                                                              : put_round(arena, thread, round);
         ok = status == OBJECT_OK && is_whole(arena);
     }
     arena_destroy(arena);

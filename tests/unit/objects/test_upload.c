@@ -40,7 +40,8 @@ static void parts_become_one_object_with_what_the_upload_said(void **state)
 {
     (void)state;
     const struct object_field fields[] = { { VIEW("x-amz-meta-a"), VIEW("b") } };
-    struct object_put put = { .bucket = BUCKET, .key = VIEW("big"), .content_type = VIEW("text/plain"), .fields = fields, .field_count = 1 };
+    struct object_put put = { .bucket = BUCKET, .key = VIEW("big"), .content_type = VIEW("text/plain"), .fields = fields,
+                              .field_count = 1 };
     struct view upload = begin_upload(put);
     struct object_part parts[2];
     struct object_info info, read;
@@ -130,7 +131,9 @@ static void checksums_are_composed_or_of_the_whole(void **state)
         const char *value;
     } rows[] = {
         { OBJECT_CHECKSUM_NONE, false, "QxVmD2Vm7AI=" }, { OBJECT_CRC32, true, "u4+GTA==" }, { OBJECT_CRC32, false, "AioR/g==-2" },
-        { OBJECT_CRC32C, true, "cQUBMg==" },        { OBJECT_SHA256, false, "b37e64AUfQlfMMemYJ5bD5ENtZVPJQ/se6icTmcIijI=-2" }, { OBJECT_SHA1, true, "SpVy0b+Hav9XtNhVInDgL6W4LYQ=-2" },
+        { OBJECT_CRC32C, true, "cQUBMg==" },
+        { OBJECT_SHA256, false, "b37e64AUfQlfMMemYJ5bD5ENtZVPJQ/se6icTmcIijI=-2" },
+        { OBJECT_SHA1, true, "SpVy0b+Hav9XtNhVInDgL6W4LYQ=-2" },
     };
     struct view own = VIEW(OBJECT_OWN_BUCKET);
     for (size_t i = 0; i < COUNT_OF(rows); i++) {

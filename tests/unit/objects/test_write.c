@@ -7,7 +7,8 @@
 static void what_was_put_is_read_back_with_all_that_was_said_of_it(void **state)
 {
     (void)state;
-    const struct object_field fields[] = { { VIEW("x-amz-meta-colour"), VIEW("gr\xc3\xbcn") }, { VIEW("cache-control"), VIEW("no-store") } };
+    const struct object_field fields[] = { { VIEW("x-amz-meta-colour"), VIEW("gr\xc3\xbcn") },
+                                           { VIEW("cache-control"), VIEW("no-store") } };
     const struct object_field tags[] = { { VIEW("team"), VIEW("a b") } };
     struct object_put put = { .bucket = BUCKET, .key = VIEW("some/key.txt"), .content_type = VIEW("text/plain"), .fields = fields,
                               .field_count = 2, .tags = tags, .tag_count = 1 };

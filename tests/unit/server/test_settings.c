@@ -191,14 +191,16 @@ static void remote_buckets_are_read_and_half_written_ones_refused(void **state)
     static const struct {
         const char *yaml, *words;
     } wrong[] = {
-        { "objects:\n  remotes:\n    - {endpoint: http://x, access_key: a, secret_key: b}\n", "line 3: objects.remotes: each entry needs `bucket`" },
+        { "objects:\n  remotes:\n    - {endpoint: http://x, access_key: a, secret_key: b}\n",
+          "line 3: objects.remotes: each entry needs `bucket`" },
         { "objects:\n  remotes:\n    - {bucket: abc, endpoint: x, access_key: a, secret_key: b}\n", "`endpoint`" },
         { "objects:\n  remotes:\n    - {bucket: abc, endpoint: http://x, access_key: a}\n", "`secret_key`" },
         { "objects:\n  remotes:\n    - {bucket: abc, key: x}\n", "unknown key 'key'" },
     };
     struct fixture *f = *state;
     struct objects_options options;
-    set(f, "data: /d\nobjects:\n  remotes:\n    - bucket: abc\n      endpoint: http://127.0.0.1:9000\n      access_key: a\n      secret_key: b\n");
+    set(f, "data: /d\nobjects:\n  remotes:\n    - bucket: abc\n      endpoint: http://127.0.0.1:9000\n      access_key: a\n"
+           "      secret_key: b\n");
     assert_true(places_find(f->config, f->arena, &f->places, &f->error));
     assert_true(settings_objects(f->config, &f->places, f->arena, &options, &f->error));
     assert_string_equal(options.dir, "/d/objects");
