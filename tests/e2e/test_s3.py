@@ -6,6 +6,7 @@ import os
 import zlib
 
 import boto3
+import botocore
 import botocore.exceptions
 import httpx
 import pytest
@@ -370,3 +371,18 @@ def test_buckets_and_objects_outlive_the_server(new_server):
     server.start()
     found = server.client("s3").get_object(Bucket="kept", Key="k")
     assert (found["Body"].read(), found["Metadata"]) == (b"content", {"a": "b"})
+
+
+def test_without_authentication_nothing_needs_to_be_signed(new_server):
+    server = new_server(arguments=["--auth", "off"])
+    anybody = boto3.session.Session().client("s3", endpoint_url=server.url, region_name="us-east-1",
+                                             config=Config(signature_version=botocore.UNSIGNED, retries={"total_max_attempts": 1}))
+    anybody.create_bucket(Bucket="open")
+    anybody.put_object(Bucket="open", Key="a b", Body=b"x")
+    assert keys(anybody.list_objects_v2(Bucket="open")) == ["a b"]
+    assert httpx.get(server.url + "/open/a%20b").content == b"x"
+    anybody.delete_objects(Bucket="open", Delete={"Objects": [{"Key": "a b"}]})
+    anybody.delete_bucket(Bucket="open")
+    assert httpx.get(server.url + "/_craton/health").json() == {"status": "ok"}
+    assert "modelSummaries" in httpx.get(server.url + "/foundation-models").json()
+    assert httpx.get(server.url + "/").json()["tagline"]
