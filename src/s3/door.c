@@ -224,11 +224,12 @@ void s3_on_error(enum http_refusal refusal, const struct http_request *request, 
     };
     char id[REQUEST_ID_LEN + 1];
     enum s3_error error = errors[refusal];
+    struct view text = view_from_cstr(s3_error_text(error));
+    if (refusal == HTTP_REFUSE_HEADERS_TOO_LARGE)
+        text = VIEW("Your request header section exceeds the maximum allowed size.");
     random_id(id, REQUEST_ID_LEN, ID_LETTERS);
-    s3_error_write(&out->body, s3_error_code(error),
-                refusal == HTTP_REFUSE_HEADERS_TOO_LARGE ? VIEW("Your request header section exceeds the maximum allowed size.")
-                                                         : view_from_cstr(s3_error_text(error)),
-                NULL, view_of(id, REQUEST_ID_LEN));
-    out->headers[out->header_count++] = (struct http_header){ VIEW("x-amz-request-id"), arena_copy(request->arena, view_of(id, REQUEST_ID_LEN)) };
+    struct view request_id = arena_copy(request->arena, view_of(id, REQUEST_ID_LEN));
+    s3_error_write(&out->body, s3_error_code(error), text, NULL, request_id);
+    out->headers[out->header_count++] = (struct http_header){ VIEW("x-amz-request-id"), request_id };
     out->headers[out->header_count++] = (struct http_header){ VIEW("Content-Type"), VIEW("application/xml") };
 }

@@ -86,7 +86,8 @@ static void malformed_framing_is_bad_and_stays_so(void **state)
     (void)state;
     static const char *const cases[] = {
         "\r\n", "x\r\n", "3\nabc\r\n", "3\r\nabcd\r\n", "3\r\nab\r\n0\r\n\r\n", " 3\r\nabc\r\n", "-1\r\n", "0x3\r\nabc",
-        "10000000000000000\r\n", "3;signature=1\r\n", "3;\r\nabc", "0\r\nno colon\r\n", "0\r\n:value\r\n", "0\r\n\r\nmore", "0\r\n\r\n\r\n", "0\r\na:b\n\r\n",
+        "10000000000000000\r\n", "3;signature=1\r\n", "3;\r\nabc", "0\r\nno colon\r\n", "0\r\n:value\r\n", "0\r\n\r\nmore",
+        "0\r\n\r\n\r\n", "0\r\na:b\n\r\n",
         "0\r\na:1\r\na:1\r\na:1\r\na:1\r\na:1\r\na:1\r\na:1\r\na:1\r\na:1\r\na:1\r\na:1\r\na:1\r\na:1\r\na:1\r\na:1\r\na:1\r\na:1\r\n\r\n",
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
