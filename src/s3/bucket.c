@@ -73,7 +73,7 @@ static enum s3_error read_region(struct s3_call *call, struct view *region)
 /* CreateBucket: doing it again is fine in us-east-1, and a conflict everywhere else. */
 static enum s3_error create_bucket(struct s3_call *call)
 {
-    struct view region, acl = s3_header(call, "x-amz-acl");
+    struct view region = VIEW(""), acl = s3_header(call, "x-amz-acl");
     if (acl.len > 0 && !view_is(acl, "private"))
         return s3_fail(call, S3_ACL_NOT_SUPPORTED, "%s", s3_error_text(S3_ACL_NOT_SUPPORTED));
     if (view_eq_nocase(s3_header(call, "x-amz-bucket-object-lock-enabled"), VIEW("true")))

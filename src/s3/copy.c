@@ -66,7 +66,7 @@ static enum s3_error copy_object(struct s3_call *call)
 {
     struct bucket_info bucket;
     struct object_put put;
-    struct object_info source, info;
+    struct object_info source = { .size = 0 }, info = { .size = 0 };
     bool replace_metadata = false, replace_tags = false;
     struct objects *objects = call->s3->options.objects;
     enum s3_error error = s3_open_bucket(call, &bucket);
@@ -165,7 +165,7 @@ static enum s3_error write_part(struct s3_call *call, struct object_reader *read
 static enum s3_error upload_part_copy(struct s3_call *call)
 {
     struct object_reader *reader;
-    struct object_info source, part;
+    struct object_info source = { .size = 0 }, part = { .size = 0 };
     enum s3_error error = open_source(call);
     if (error != S3_OK)
         return error;

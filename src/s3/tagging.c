@@ -18,7 +18,7 @@ static enum s3_error find_object(struct s3_call *call, struct object_info *info)
 
 static enum s3_error get_object_tagging(struct s3_call *call)
 {
-    struct object_info info;
+    struct object_info info = { .size = 0 };
     enum s3_error error = find_object(call, &info);
     if (error != S3_OK)
         return error;
@@ -90,7 +90,7 @@ static bool wants(const struct s3_call *call, const char *attribute)
 
 static enum s3_error get_object_attributes(struct s3_call *call)
 {
-    struct object_info info;
+    struct object_info info = { .size = 0 };
     char modified[CLOCK_ISO_SIZE];
     enum s3_error error = find_object(call, &info);
     if (error != S3_OK)

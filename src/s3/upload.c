@@ -46,8 +46,8 @@ enum s3_error s3_part_begin(struct s3_call *call, struct object_writer **writer)
 
 static enum s3_error upload_part(struct s3_call *call)
 {
-    struct object_writer *writer;
-    struct object_info info;
+    struct object_writer *writer = NULL;
+    struct object_info info = { .size = 0 };
     enum s3_error error = s3_part_begin(call, &writer);
     if (error == S3_OK)
         error = s3_payload_write(call, writer, &info);
