@@ -40,7 +40,7 @@ struct xml_writer {
 void xml_writer_init(struct xml_writer *w, struct buf *out, const char *root, const char *namespace);
 void xml_open(struct xml_writer *w, const char *name);
 void xml_close(struct xml_writer *w);                       /* the innermost */
-void xml_put(struct xml_writer *w, const char *name, struct view text);         /* an element with text; what XML cannot hold becomes &#N; */
+void xml_put(struct xml_writer *w, const char *name, struct view text);        /* an element with text; what XML cannot hold becomes &#N; */
 void xml_put_cstr(struct xml_writer *w, const char *name, const char *text);
 void xml_put_u64(struct xml_writer *w, const char *name, uint64_t number);
 void xml_put_bool(struct xml_writer *w, const char *name, bool value);

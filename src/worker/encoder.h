@@ -30,7 +30,7 @@ void encoder_destroy(struct encoder *encoder);              /* NULL is fine */
 size_t encoder_positions(const struct encoder *encoder);    /* the longest window, special tokens included */
 size_t encoder_lanes(const struct encoder *encoder);        /* with the threads set now */
 size_t encoder_lane_tokens(const struct encoder *encoder);  /* worth giving to one lane in one run; at least encoder_positions() */
-size_t encoder_batch_windows(const struct encoder *encoder);/* of a run */
+size_t encoder_batch_windows(const struct encoder *encoder); /* of a run */
 size_t encoder_dimensions(const struct encoder *encoder);
 void encoder_set_threads(struct encoder *encoder, unsigned threads);
 

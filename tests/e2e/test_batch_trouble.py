@@ -76,25 +76,20 @@ def test_an_output_that_cannot_be_written_fails_the_job(new_server, tmp_path):
     assert answers(server)
 
 
-def test_a_model_that_is_removed_meanwhile_fails_its_records_and_not_the_server(new_server, server):
+def test_a_model_that_is_removed_meanwhile_fails_the_job_and_not_the_server(new_server, server):
     shared = server.craton("models", "list").stdout
     assert "smollm2" in shared
     name = next(each.split()[0] for each in shared.splitlines() if "smollm2" in each)
     place = subprocess.run([ROOT / "tools/setup", "where", "cache"], capture_output=True, text=True, check=True).stdout.strip()
     weights = next(path for path in Path(place).rglob("model.gguf") if name in str(path))
-    own = new_server(config={"models": {"map": [{"ids": batch.SCRIPTED, "model": "mine"}]}})
+    own = new_server(config={"models": {"map": [{"ids": batch.SCRIPTED, "model": "mine"}]}, "batch": {"in_flight": 4}})
     own.craton("models", "add", "mine", weights, "--layout", "keep")
     arn, records = start_job(own, 60)
     wait_for_progress(own, arn)
     own.craton("models", "remove", "mine")
     job = batch.wait_for_end(own, arn, 300)
-    assert job["status"] in ("Completed", "Failed")
-    if job["status"] == "Completed":
-        output = batch.check_output(own, arn, "s3://trouble-out/", KEY, records)
-        failed = [each for each in output if "error" in each]
-        assert failed and all("mine" in each["error"]["errorMessage"] for each in failed), failed[:2]
-    else:
-        assert "mine" in job["message"], job
+    assert job["status"] == "Failed" and "mine" in job["message"], job
+    assert 0 < job["processedRecordCount"] < len(records)
     assert own.healthy()
 
 
