@@ -462,16 +462,23 @@ def test_a_killed_worker_is_an_error_and_the_next_call_works(new_server):
     wait_until(answered, 60, "an answer of the new worker")
 
 
+def computing(server):
+    """Whether some model is computing an answer."""
+    return any(line.startswith("craton_model_running{") and not line.endswith(" 0")
+               for line in raw(server, "GET", "/_craton/metrics").text.splitlines())
+
+
 @pytest.mark.parametrize("task, model, body", [
-    ("completion", TEXT, {"input": "Tell a very long story.", "task_settings": {"max_new_tokens": 4000}}),
+    ("completion", TEXT, {"input": "Tell a very long story.", "task_settings": {"max_new_tokens": 4000, "temperature": 0.0}}),
     ("text_embedding", EMBED, {"input": ["word " * 400] * 2000})])
 def test_a_worker_killed_at_an_answer_is_a_server_error(new_server, task, model, body):
     server = new_server()
     assert raw(server, "PUT", f"/_inference/{task}/fragile", json=config(server, model=model)).status_code == 200
     replies = []
     asking = Thread(target=lambda: replies.append(raw(server, "POST", "/_inference/fragile", json=body)))
+    wait_until(lambda: not computing(server), 60, "the end of the validation call")
     asking.start()
-    time.sleep(1)
+    wait_until(lambda: computing(server), 60, "the model to be at it")
     for pid in server.workers()["model"]:
         os.kill(pid, signal.SIGKILL)
     asking.join(60)
